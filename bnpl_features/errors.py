@@ -1,0 +1,79 @@
+"""The errors of this project: few, named, each message with the cause, the thing and the mend."""
+
+from __future__ import annotations
+
+
+class BnplFeaturesError(Exception):
+    """Every error that this project raises on purpose."""
+
+    exit_code = 1
+
+
+class SettingsError(BnplFeaturesError):
+    """A setting is missing or malformed."""
+
+    exit_code = 2
+
+
+class InputError(BnplFeaturesError):
+    """Purchases, a file or an argument are not what the contract says."""
+
+    exit_code = 2
+
+
+class WarehouseUnavailable(BnplFeaturesError):
+    """The warehouse cannot be reached, or did not answer in time; running again is safe."""
+
+    exit_code = 3
+
+
+class RelationMissing(BnplFeaturesError):
+    """A table, view or column that is needed does not exist."""
+
+    exit_code = 2
+
+
+class QueryFailed(BnplFeaturesError):
+    """The warehouse refused or aborted a statement."""
+
+    exit_code = 3
+
+
+class StoreUnavailable(BnplFeaturesError):
+    """The online store cannot be reached, refuses the login, is read-only, or is not a Redis."""
+
+    exit_code = 4
+
+
+class StoreFull(BnplFeaturesError):
+    """The online store has no room for a version."""
+
+    exit_code = 4
+
+
+class StoreMisconfigured(BnplFeaturesError):
+    """A setting of the online store would make a version larger, or lose it."""
+
+    exit_code = 4
+
+
+class PublicationRefused(BnplFeaturesError):
+    """A publication may not go on; the active version is what it was."""
+
+    exit_code = 5
+
+
+class VerificationFailed(PublicationRefused):
+    """What was staged is not what the warehouse holds."""
+
+
+class VersionMissing(BnplFeaturesError):
+    """A version named by an operator does not exist, or not in a state that allows the act."""
+
+    exit_code = 2
+
+
+class LayoutMismatch(BnplFeaturesError):
+    """A record or manifest is not readable with the layout at hand."""
+
+    exit_code = 5

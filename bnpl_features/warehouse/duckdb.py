@@ -1,0 +1,235 @@
+"""The embedded warehouse: DuckDB over a folder of Parquet files, one a table and day.
+
+A partition is one file, replaced by a rename: readers of other processes see the old partition or the new one, a killed
+writer leaves neither half, and no process locks another out (see docs/decisions/0002-embedded-warehouse.md).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import sqlglot
+
+from bnpl_features.derive.query import Query
+from bnpl_features.derive.table import PARTITION_COLUMN, Table, transactions_table
+from bnpl_features.errors import QueryFailed, RelationMissing, WarehouseUnavailable
+from bnpl_features.features.purchase import IDENTITY, TIMESTAMP_COLUMN
+from bnpl_features.warehouse.warehouse import Labels, Written
+
+BATCH_ROWS = 100_000
+_DAY = "day"
+_FILE = "data.parquet"
+_PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880"
+
+_CANONICAL = {
+    "VARCHAR": "STRING",
+    "DOUBLE": "FLOAT64",
+    "FLOAT": "FLOAT64",
+    "BIGINT": "INT64",
+    "INTEGER": "INT64",
+    "SMALLINT": "INT64",
+    "TINYINT": "INT64",
+    "BOOLEAN": "BOOL",
+    "TIMESTAMP WITH TIME ZONE": "TIMESTAMP",
+    "TIMESTAMP": "DATETIME",
+    "DATE": "DATE",
+}
+
+
+class DuckDBWarehouse:
+    """Tables as `folder/<table>/<partition>/data.parquet`; statements run in this process on `threads` cores."""
+
+    def __init__(self, folder: Path, *, threads: int = 0, memory_limit: str = "") -> None:
+        self._folder = Path(folder)
+        self._threads = threads
+        self._memory_limit = memory_limit
+
+    @property
+    def name(self) -> str:
+        return f"DuckDB in {self._folder}"
+
+    def columns(self, relation: str) -> dict[str, str]:
+        with self._connection() as connection:
+            rows = _run(connection, f'DESCRIBE SELECT * FROM "{relation}"', {}).fetchall()
+        return {row[0]: canonical_type(row[1]) for row in rows}
+
+    def replace_partition(self, table: Table, partition: date, query: Query, labels: Labels) -> Written:
+        started = time.perf_counter()
+        with self._connection() as connection, self._replaced(self._file(table, partition)) as target:
+            copy = f"COPY ({_translate(query.sql)}) TO '{target}' ({_PARQUET})"
+            row = _run(connection, copy, dict(query.parameters)).fetchone()
+        return Written(int(row[0]) if row else 0, None, time.perf_counter() - started)
+
+    def read(self, query: Query, labels: Labels) -> Iterator[pa.RecordBatch]:
+        with self._connection() as connection:
+            yield from _stream(connection, _translate(query.sql), dict(query.parameters))
+
+    def read_partition(
+        self, table: Table, partition: date, columns: tuple[str, ...], labels: Labels
+    ) -> Iterator[pa.RecordBatch]:
+        file = self._file(table, partition)
+        if not file.exists():
+            raise RelationMissing(
+                f"{table.name} has no partition {partition} in {self._folder}; materialise that partition first"
+            )
+        with self._connection() as connection:
+            listed = ", ".join(columns)
+            yield from _stream(connection, f"SELECT {listed} FROM '{file}'", {})
+
+    def upsert_transactions(self, batches: Iterator[pa.RecordBatch], labels: Labels) -> int:
+        table = transactions_table()
+        names = ", ".join(column.name for column in table.columns)
+        with self._exclusive(), self._scratch() as scratch, self._connection() as connection:
+            received = _spool_by_day(connection, batches, names, scratch)
+            for incoming in sorted(scratch.glob(f"{_DAY}=*")):
+                file = self._folder / table.name / incoming.name / _FILE
+                with self._replaced(file) as target:
+                    _run(connection, _merge_day(incoming, file, names, target), {})
+        return received
+
+    def estimate_bytes(self, query: Query) -> int | None:
+        return None
+
+    def _file(self, table: Table, partition: date) -> Path:
+        return self._folder / table.name / f"{PARTITION_COLUMN}={partition}" / _FILE
+
+    @contextmanager
+    def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A database of its own in memory, in which every folder of the warehouse is a view."""
+        if not self._folder.is_dir():
+            raise WarehouseUnavailable(
+                f"the warehouse folder {self._folder} does not exist; "
+                "run `bnpl-features simulate` or `bnpl-features load FILE`, or set BNPL_WAREHOUSE_FOLDER"
+            )
+        connection = duckdb.connect(":memory:")
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            if self._threads:
+                connection.execute(f"SET threads = {self._threads}")
+            if self._memory_limit:
+                connection.execute(f"SET memory_limit = '{self._memory_limit}'")
+            connection.execute(f"SET temp_directory = '{self._folder / '.spill'}'")
+            for folder in sorted(self._folder.iterdir()):
+                if folder.is_dir() and next(folder.glob(f"*/{_FILE}"), None):
+                    connection.execute(_view(folder))
+            yield connection
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _replaced(self, file: Path) -> Iterator[Path]:
+        """A path to write to; when the block ends well it takes the place of `file` in one step."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        written = file.parent / f".{os.getpid()}-{time.monotonic_ns()}.tmp"
+        try:
+            yield written
+            with written.open("rb") as handle:
+                os.fsync(handle.fileno())
+            written.replace(file)
+        finally:
+            written.unlink(missing_ok=True)
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        folder = Path(tempfile.mkdtemp(prefix=".load-", dir=self._folder))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        """One loader at a time: two that merge into the same day would lose one another's rows."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / ".load.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def canonical_type(duckdb_type: str) -> str:
+    """The BigQuery name of a DuckDB type; a TIMESTAMP without a zone is BigQuery's DATETIME."""
+    if duckdb_type.startswith("DECIMAL"):
+        return "NUMERIC"
+    if duckdb_type.startswith("ENUM"):
+        return "STRING"
+    return _CANONICAL.get(duckdb_type, duckdb_type)
+
+
+def _view(folder: Path) -> str:
+    files = f"{folder}/*/{_FILE}"
+    is_transactions = folder.name == transactions_table().name
+    # Days written before a feature was added lack its column; transactions keep one schema.
+    options = "hive_partitioning = false" if is_transactions else "hive_partitioning = true, union_by_name = true"
+    return f"CREATE VIEW \"{folder.name}\" AS SELECT * FROM read_parquet('{files}', {options})"
+
+
+def _spool_by_day(
+    connection: duckdb.DuckDBPyConnection, batches: Iterator[pa.RecordBatch], names: str, scratch: Path
+) -> int:
+    first = next(batches, None)
+    if first is None:
+        return 0
+
+    def all_batches() -> Iterator[pa.RecordBatch]:
+        yield first
+        yield from batches
+
+    connection.register("incoming", pa.RecordBatchReader.from_batches(first.schema, all_batches()))
+    row = connection.execute(
+        f"COPY (SELECT {names}, CAST({TIMESTAMP_COLUMN} AS DATE) AS {_DAY} FROM incoming) "
+        f"TO '{scratch}' (FORMAT parquet, PARTITION_BY ({_DAY}), OVERWRITE_OR_IGNORE)"
+    ).fetchone()
+    connection.unregister("incoming")
+    return int(row[0]) if row else 0
+
+
+def _merge_day(incoming: Path, existing: Path, names: str, target: Path) -> str:
+    """The day's rows with the incoming ones in place of those of the same identity, clustered by customer."""
+    rows = f"SELECT {names}, 1 AS is_incoming FROM read_parquet('{incoming}/*.parquet', hive_partitioning = false)"
+    if existing.exists():
+        rows += f" UNION ALL SELECT {names}, 0 FROM '{existing}'"
+    identity = ", ".join(IDENTITY)
+    newest = f"ROW_NUMBER() OVER (PARTITION BY {identity} ORDER BY is_incoming DESC) = 1"
+    return (
+        f"COPY (SELECT {names} FROM ({rows}) QUALIFY {newest} ORDER BY customer_id, {TIMESTAMP_COLUMN}) "
+        f"TO '{target}' ({_PARQUET})"
+    )
+
+
+@lru_cache(maxsize=256)
+def _translate(sql: str) -> str:
+    return sqlglot.transpile(sql, read="bigquery", write="duckdb")[0]
+
+
+def _run(connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, object]) -> duckdb.DuckDBPyConnection:
+    with _named_errors():
+        return connection.execute(sql, parameters)
+
+
+def _stream(connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, object]) -> pa.RecordBatchReader:
+    with _named_errors():
+        return connection.sql(sql, params=parameters).to_arrow_reader(BATCH_ROWS)
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    try:
+        yield
+    except (duckdb.CatalogException, duckdb.BinderException, duckdb.IOException) as error:
+        raise RelationMissing(
+            f"a table, column or file is missing in the warehouse: {error}; "
+            "load purchases, materialise the tables before this one, or correct the column map"
+        ) from error
+    except duckdb.Error as error:
+        raise QueryFailed(f"DuckDB refused a statement: {error}") from error

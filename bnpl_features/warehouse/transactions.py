@@ -1,0 +1,91 @@
+"""The user's own table of purchases, mapped onto the source contract."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from bnpl_features.errors import InputError, SettingsError
+from bnpl_features.features.purchase import PURCHASE_COLUMNS, Column, ColumnType
+
+_RELATION = re.compile(r"^[A-Za-z0-9_./*:-]+$")
+_COLUMN = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+
+ACCEPTED_TYPES: dict[ColumnType, frozenset[str]] = {
+    ColumnType.STRING: frozenset({"STRING"}),
+    ColumnType.TIMESTAMP: frozenset({"TIMESTAMP"}),
+    ColumnType.FLOAT64: frozenset({"FLOAT64", "NUMERIC", "BIGNUMERIC", "INT64"}),
+    ColumnType.INT64: frozenset({"INT64", "FLOAT64", "NUMERIC"}),
+    ColumnType.BOOL: frozenset({"BOOL"}),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where purchases are: a relation of the warehouse, and its own names for columns of the contract."""
+
+    relation: str = "transactions"
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not _RELATION.match(self.relation):
+            raise SettingsError(f"transactions relation {self.relation!r}: use a table name such as dataset.table")
+        known = {column.name for column in PURCHASE_COLUMNS}
+        for canonical, own in self.columns.items():
+            if canonical not in known:
+                hint = get_close_matches(canonical, known, n=1)
+                raise SettingsError(
+                    f"the column map names {canonical!r}, which is not a column of the source contract"
+                    + (f"; did you mean {hint[0]!r}?" if hint else "; see docs/source.md")
+                )
+            if not _COLUMN.match(own):
+                raise SettingsError(f"the column map gives {canonical} the name {own!r}; use a plain column name")
+
+    def own_name(self, column: Column) -> str:
+        return self.columns.get(column.name, column.name)
+
+    def sql(self, *, outcome: bool = True) -> str:
+        """The relation for a FROM clause: its name, or a query that renames its columns to the canonical ones."""
+        if not self.columns:
+            return f"`{self.relation}`" if self.relation != "transactions" else self.relation
+        inputs = [column for column in PURCHASE_COLUMNS if column.feature_input]
+        selected = ", ".join(
+            column.name if self.own_name(column) == column.name else f"{self.own_name(column)} AS {column.name}"
+            for column in inputs
+        )
+        return f"(SELECT {selected} FROM `{self.relation}`)"
+
+
+def check_columns(source: Source, found: Mapping[str, str], where: str) -> None:
+    """Raise `InputError` unless `found` (name -> canonical type) has every column the features read, rightly typed."""
+    problems = []
+    for column in PURCHASE_COLUMNS:
+        own = source.own_name(column)
+        if own not in found:
+            if column.feature_input:
+                problems.append(_missing(column, own, found))
+        elif found[own] not in ACCEPTED_TYPES[column.type]:
+            problems.append(_mistyped(column, own, found[own]))
+    if problems:
+        raise InputError(f"{where} does not fit the source contract:\n- " + "\n- ".join(problems))
+
+
+def _missing(column: Column, own: str, found: Mapping[str, str]) -> str:
+    candidates = [column.alias] if column.alias in found else get_close_matches(own, list(found), n=1, cutoff=0.6)
+    mend = (
+        f"map it with --column {column.name}={candidates[0]} (or [transactions.columns] in the settings file)"
+        if candidates
+        else "add it to the table, or map the column that holds it with --column"
+    )
+    return f"column {own!r} ({column.type}) is missing; {mend}"
+
+
+def _mistyped(column: Column, own: str, found: str) -> str:
+    if column.type is ColumnType.TIMESTAMP and found == "DATETIME":
+        return (
+            f"column {own!r} has timestamps without a time zone; if they are UTC say so with --assume-timezone UTC, "
+            "or store them as TIMESTAMP"
+        )
+    return f"column {own!r} is {found}, but must be {column.type}; cast it in a view, or map another column"

@@ -1,0 +1,64 @@
+"""What the project asks of a warehouse, whichever engine answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+import pyarrow as pa
+
+from bnpl_features.derive.query import Query
+from bnpl_features.derive.table import Table
+
+Labels = Mapping[str, str]
+"""Who asks: asset, partition and run; they land on the warehouse's own job records."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What replacing a partition did: rows it holds now, bytes the statement read (None: the engine does not say)."""
+
+    rows: int
+    bytes_processed: int | None
+    seconds: float
+    job_id: str = ""
+
+
+class Warehouse(Protocol):
+    """Every method raises `WarehouseUnavailable`, `RelationMissing` or `QueryFailed` from `bnpl_features.errors`."""
+
+    @property
+    def name(self) -> str:
+        """The engine and where it is, for people."""
+        ...
+
+    def columns(self, relation: str) -> dict[str, str]:
+        """Column names of a table or view, with their canonical (BigQuery) types; raises RelationMissing."""
+        ...
+
+    def replace_partition(self, table: Table, partition: date, query: Query, labels: Labels) -> Written:
+        """Make the partition hold exactly the query's rows: atomically, and the same however often it is called.
+
+        The query yields the table's columns but the partition column; the table is created where it is missing.
+        """
+        ...
+
+    def read(self, query: Query, labels: Labels) -> Iterator[pa.RecordBatch]:
+        """The query's rows as Arrow record batches, so that memory does not grow with the number of rows."""
+        ...
+
+    def read_partition(
+        self, table: Table, partition: date, columns: tuple[str, ...], labels: Labels
+    ) -> Iterator[pa.RecordBatch]:
+        """Some columns of one partition of a table, in no order; the cheapest way to read much."""
+        ...
+
+    def upsert_transactions(self, batches: Iterator[pa.RecordBatch], labels: Labels) -> int:
+        """Add purchases in the canonical columns, replacing those of the same identity; returns rows received."""
+        ...
+
+    def estimate_bytes(self, query: Query) -> int | None:
+        """Bytes that the query would read, from a dry run; None where the engine cannot tell."""
+        ...
