@@ -1,0 +1,49 @@
+"""Arrow record batches from the warehouse -> the arrays that the codec takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bnpl_features.derive.layout import Field, Layout
+from bnpl_features.derive.table import CUSTOMER_COLUMN
+from bnpl_features.errors import InputError
+from bnpl_features.features.feature import Kind
+from bnpl_features.store.codec import Floats
+
+
+@dataclass(frozen=True)
+class CustomerBatch:
+    """Some customers, and one float64 array a feature: NaN is null, a name is its position in the declared list."""
+
+    customer_ids: list[str]
+    columns: dict[str, Floats]
+
+
+def customer_batches(batches: Iterable[pa.RecordBatch], layout: Layout) -> Iterator[CustomerBatch]:
+    """Raises `InputError` for a null customer id or a name that the declaration does not list."""
+    for batch in batches:
+        identifiers = batch.column(CUSTOMER_COLUMN)
+        if identifiers.null_count:
+            raise InputError(
+                f"{identifiers.null_count} rows have no customer_id; the feature table is damaged, rerun it"
+            )
+        columns = {field.name: _floats(batch.column(field.name), field) for field in layout.fields}
+        yield CustomerBatch(identifiers.to_pylist(), columns)
+
+
+def _floats(column: pa.Array, field: Field) -> Floats:
+    if field.kind is not Kind.NAME:
+        return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+    positions = pc.index_in(column, value_set=pa.array(field.storage.names, pa.string()))
+    unknown = column.filter(pc.and_(pc.is_valid(column), pc.is_null(positions)))
+    if len(unknown):
+        raise InputError(
+            f"{field.name} holds {unknown[0].as_py()!r}, which is not one of {', '.join(field.storage.names)}; "
+            "add it to the declaration, or correct the SQL"
+        )
+    return np.asarray(positions.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)

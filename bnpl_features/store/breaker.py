@@ -1,0 +1,34 @@
+"""A circuit breaker: after failures in a row, stop asking for a while, then let one attempt through."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+
+@dataclass
+class Breaker:
+    """Open for `open_seconds` after `threshold` failures in a row. Races between threads cost one attempt at most."""
+
+    threshold: int = 5
+    open_seconds: float = 1.0
+    _failures: int = 0
+    _closed_at: float = 0.0
+
+    def allows(self) -> bool:
+        """Whether to try; an open circuit lets one attempt through each `open_seconds`."""
+        if self._failures < self.threshold:
+            return True
+        now = time.monotonic()
+        if now < self._closed_at:
+            return False
+        self._closed_at = now + self.open_seconds
+        return True
+
+    def succeeded(self) -> None:
+        self._failures = 0
+
+    def failed(self) -> None:
+        self._failures += 1
+        if self._failures >= self.threshold:
+            self._closed_at = time.monotonic() + self.open_seconds

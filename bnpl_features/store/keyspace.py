@@ -1,0 +1,116 @@
+"""The names of all keys, and where a customer's record is: the only module that spells a key."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from bnpl_features.errors import SettingsError
+
+CUSTOMERS_PER_BUCKET = 64
+FIELD_BYTES = 8
+_DIGEST_PURPOSE = b"bnpl-customer"
+_CHECK_PURPOSE = b"bnpl-key-check"
+LARGEST_SECRET_BYTES = hashlib.blake2b.MAX_KEY_SIZE
+
+
+@dataclass(frozen=True)
+class Keyspace:
+    """The keys of one namespace (an environment or tenant).
+
+    Control keys share a hash tag, because one atomic step touches several of them; buckets spread over all slots.
+    """
+
+    namespace: str = "bnpl"
+
+    def __post_init__(self) -> None:
+        if not self.namespace or any(character in self.namespace for character in "{}: \r\n"):
+            raise SettingsError(f"namespace {self.namespace!r}: use letters, digits, - and _, without braces or colons")
+
+    @property
+    def active(self) -> str:
+        return self._control("active")
+
+    @property
+    def counter(self) -> str:
+        return self._control("version")
+
+    @property
+    def versions(self) -> str:
+        return self._control("versions")
+
+    @property
+    def states(self) -> str:
+        return self._control("states")
+
+    @property
+    def audit(self) -> str:
+        return self._control("audit")
+
+    @property
+    def lease(self) -> str:
+        return self._control("publisher")
+
+    @property
+    def events(self) -> str:
+        """The channel on which readers hear of a switch."""
+        return self._control("events")
+
+    def manifest(self, version: int) -> str:
+        return self._control(f"manifest:{version}")
+
+    def bucket_prefix(self, version: int) -> bytes:
+        return f"{self.namespace}:b:{version}:".encode()
+
+    def bucket(self, version: int, bucket: int) -> bytes:
+        return self.bucket_prefix(version) + b"%d" % bucket
+
+    def _control(self, name: str) -> str:
+        return f"{{{self.namespace}}}:{name}"
+
+
+@dataclass(frozen=True, repr=False)
+class CustomerKey:
+    """The secret that turns a customer id into a digest; publisher and readers share it.
+
+    The raw id is never stored. The digest's 8 bytes are the hash field; its high half chooses the bucket, so that
+    digests in order are buckets in order.
+    """
+
+    secret: bytes = b""
+
+    def __post_init__(self) -> None:
+        if len(self.secret) > LARGEST_SECRET_BYTES:
+            raise SettingsError(
+                f"the customer key has {len(self.secret)} bytes, at most {LARGEST_SECRET_BYTES} are allowed; "
+                "use 32 random bytes"
+            )
+
+    @property
+    def check(self) -> str:
+        """Tells two secrets apart without giving either away; it stands in the manifest."""
+        return hashlib.blake2b(b"", digest_size=8, key=self.secret, person=_CHECK_PURPOSE).hexdigest()
+
+    def field(self, customer_id: str) -> bytes:
+        return hashlib.blake2b(
+            customer_id.encode(), digest_size=FIELD_BYTES, key=self.secret, person=_DIGEST_PURPOSE
+        ).digest()
+
+    def fields(self, customer_ids: list[str]) -> bytes:
+        """The fields of many customers, one after the other."""
+        blake2b, secret, purpose = hashlib.blake2b, self.secret, _DIGEST_PURPOSE
+        return b"".join(
+            [
+                blake2b(customer_id.encode(), digest_size=FIELD_BYTES, key=secret, person=purpose).digest()
+                for customer_id in customer_ids
+            ]
+        )
+
+
+def bucket_count(customers: int) -> int:
+    return max(1, -(-customers // CUSTOMERS_PER_BUCKET))
+
+
+def bucket_of(field: bytes, buckets: int) -> int:
+    """The bucket of a digest: its high 32 bits, scaled to the number of buckets."""
+    return (int.from_bytes(field[:4], "big") * buckets) >> 32

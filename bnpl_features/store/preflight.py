@@ -1,0 +1,91 @@
+"""Before a byte is staged: does the version fit the server's memory and settings?"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+import redis
+
+from bnpl_features.derive.layout import Layout
+from bnpl_features.errors import StoreFull, StoreMisconfigured
+from bnpl_features.store.connection import text
+from bnpl_features.store.keyspace import CUSTOMERS_PER_BUCKET, FIELD_BYTES
+
+LARGEST_LIKELY_BUCKET = 128
+"""Eight standard deviations over the mean of a Poisson(64) bucket."""
+
+_LISTPACK_ENTRY_BYTES = 2
+_BUCKET_BYTES = 150
+_HEADROOM = 1.05
+_EVICTING_POLICIES = ("allkeys-lru", "allkeys-lfu", "allkeys-random")
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """Bytes that a version will take, and what the server has; `limit` 0 means unlimited."""
+
+    needed: int
+    used: int
+    limit: int
+
+
+def plan_memory(client: redis.Redis, layout: Layout, customers: int) -> MemoryPlan:
+    memory = client.info("memory")
+    return MemoryPlan(estimate_bytes(layout, customers), int(memory["used_memory"]), int(memory.get("maxmemory", 0)))
+
+
+def estimate_bytes(layout: Layout, customers: int) -> int:
+    """Server memory of a version: entries of the listpacks, and each bucket's key and headers (measured: see docs)."""
+    entry = FIELD_BYTES + layout.width_bytes + 2 * _LISTPACK_ENTRY_BYTES
+    return int(customers * (entry + _BUCKET_BYTES / CUSTOMERS_PER_BUCKET) * _HEADROOM)
+
+
+def check_memory(plan: MemoryPlan) -> None:
+    if plan.limit and plan.used + plan.needed > plan.limit:
+        raise StoreFull(
+            f"the version needs about {_mib(plan.needed)}, but the store uses {_mib(plan.used)} of "
+            f"{_mib(plan.limit)} maxmemory; retire a version (`bnpl-features retire`) or raise maxmemory. "
+            "Nothing was written"
+        )
+
+
+def check_settings(client: redis.Redis, layout: Layout) -> None:
+    """Raise `StoreMisconfigured` for settings under which buckets would not stay small, or live ones be evicted.
+
+    A managed server may hide its settings; then the encoding of the first staged bucket tells (see `check_encoding`).
+    """
+    decoded: dict[str, str] = {}
+    with suppress(redis.ResponseError):
+        for pattern in ("hash-max-listpack-*", "maxmemory-policy"):
+            decoded |= {text(key): text(value) for key, value in client.config_get(pattern).items()}
+    required = {
+        "hash-max-listpack-value": max(layout.width_bytes, FIELD_BYTES),
+        "hash-max-listpack-entries": LARGEST_LIKELY_BUCKET,
+    }
+    for name, least in required.items():
+        if name in decoded and int(decoded[name]) < least:
+            raise StoreMisconfigured(
+                f"the store has {name} {decoded[name]}, but {least} is needed to keep buckets compact; "
+                f"CONFIG SET {name} {least}. Nothing was written"
+            )
+    policy = decoded.get("maxmemory-policy", "")
+    if policy in _EVICTING_POLICIES:
+        raise StoreMisconfigured(
+            f"the store has maxmemory-policy {policy}, which may evict the active version; "
+            "CONFIG SET maxmemory-policy noeviction (or volatile-lru). Nothing was written"
+        )
+
+
+def check_encoding(client: redis.Redis, key: bytes) -> None:
+    """Raise `StoreMisconfigured` unless the fullest bucket is stored compactly."""
+    encoding = text(client.object("encoding", key))
+    if encoding not in ("listpack", "ziplist"):
+        raise StoreMisconfigured(
+            f"bucket {key.decode()} is stored as {encoding}, not as a listpack: it would take twice the memory; "
+            "set hash-max-listpack-value to 64 and hash-max-listpack-entries to 128 and publish again"
+        )
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:,.0f} MiB"

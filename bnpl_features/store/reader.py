@@ -1,0 +1,130 @@
+"""The client of the online store: a customer's features in one round trip, or a typed answer why not."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from datetime import timedelta
+from types import TracebackType
+
+import redis
+from redis.connection import Connection
+
+from bnpl_features.store.breaker import Breaker
+from bnpl_features.store.connection import connect
+from bnpl_features.store.keyspace import CustomerKey, Keyspace
+from bnpl_features.store.lookup import STALE_AFTER, Answer, ServedVersion, Status
+from bnpl_features.store.pointer import Pointer
+
+BUDGET_SECONDS = 0.005
+_POINTER_TIMEOUT_SECONDS = 2.0
+_LOG = logging.getLogger("bnpl_features.store")
+
+
+class CustomerFeatureStore:
+    """Reads customers' features from the active version.
+
+    `get` and `get_many` answer, they never raise: whatever the server does, within `budget_seconds`. Construction
+    raises `StoreUnavailable` where the store cannot be reached, and `LayoutMismatch` for another customer key.
+    Threads may share one instance.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        namespace: str = "bnpl",
+        customer_key: bytes = b"",
+        budget_seconds: float = BUDGET_SECONDS,
+        stale_after: timedelta = STALE_AFTER,
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        """Answers by status, and corrupt records, since construction."""
+        if not customer_key:
+            _LOG.warning("no customer key is set: fine for development, set BNPL_CUSTOMER_KEY in production")
+        self._url = url
+        self._budget_seconds = budget_seconds
+        self._idle: deque[Connection] = deque()
+        self._breaker = Breaker()
+        self._pointer = Pointer(
+            connect(url, timeout_seconds=_POINTER_TIMEOUT_SECONDS),
+            Keyspace(namespace),
+            CustomerKey(customer_key),
+            stale_after,
+        )
+        self._pool = redis.ConnectionPool.from_url(
+            url, protocol=2, socket_timeout=budget_seconds, socket_connect_timeout=budget_seconds
+        )
+
+    def get(self, customer_id: str) -> Answer:
+        """The customer's features, in one round trip."""
+        return self.get_many((customer_id,))[0]
+
+    def get_many(self, customer_ids: Sequence[str]) -> list[Answer]:
+        """One answer a customer, in order, all from one version, in one round trip."""
+        served = self._pointer.served
+        if served is None:
+            return self._counted([_nothing_published()] * len(customer_ids))
+        if not self._breaker.allows():
+            return self._all_unavailable(served, customer_ids, "the circuit is open after repeated failures")
+        try:
+            replies = self._exchange([served.command(customer_id) for customer_id in customer_ids])
+        except (redis.RedisError, OSError) as error:
+            self._breaker.failed()
+            return self._all_unavailable(served, customer_ids, str(error))
+        self._breaker.succeeded()
+        if None in replies and not self._pointer.is_trustworthy:
+            return self._all_unavailable(served, customer_ids, "the active version is not confirmed")
+        now = time.time()
+        return self._counted([served.answer(reply, now) for reply in replies])
+
+    def close(self) -> None:
+        self._pointer.close()
+        self._pool.disconnect()
+
+    def __enter__(self) -> CustomerFeatureStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def served(self) -> ServedVersion | None:
+        """The version that lookups are answered from now."""
+        return self._pointer.served
+
+    def _exchange(self, commands: list[bytes]) -> list[bytes | None]:
+        """Send all, read all, within the budget; a connection that failed is closed, never reused."""
+        deadline = time.monotonic() + self._budget_seconds
+        connection = self._idle.pop() if self._idle else self._pool.make_connection()
+        try:
+            connection.send_packed_command([b"".join(commands)], check_health=False)
+            replies: list[bytes | None] = []
+            for _ in commands:
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    raise redis.TimeoutError(f"over the budget of {self._budget_seconds * 1000:g} ms")
+                replies.append(connection.read_response(disable_decoding=True, timeout=remaining))
+        except BaseException:
+            connection.disconnect()
+            raise
+        self._idle.append(connection)
+        return replies
+
+    def _all_unavailable(self, served: ServedVersion, customer_ids: Sequence[str], reason: str) -> list[Answer]:
+        return self._counted([served.defaulted(Status.UNAVAILABLE, reason)] * len(customer_ids))
+
+    def _counted(self, answers: list[Answer]) -> list[Answer]:
+        for answer in answers:
+            self.counts[answer.status] += 1
+            if answer.reason.startswith("corrupt"):
+                self.counts["corrupt"] += 1
+        return answers
+
+
+def _nothing_published() -> Answer:
+    return Answer(Status.UNAVAILABLE, (), (), None, None, "nothing was published to this namespace yet")

@@ -1,0 +1,20 @@
+-- Moves the pointer to a version, in one step: compare, set, mark, audit, notify.
+-- KEYS: active pointer, states, audit stream
+-- ARGV: version, expected active version ('' = none), mode ('publish' | 'rollback'), actor, reason, events channel
+-- Returns {'ok', previous} or {refusal, detail}; times are seconds of the server's clock.
+local version, expected, mode = ARGV[1], ARGV[2], ARGV[3]
+local current = redis.call('GET', KEYS[1]) or ''
+if current ~= expected then return {'moved', current} end
+if current == version then return {'already', current} end
+local state = redis.call('HGET', KEYS[2], version) or 'missing'
+local wanted = mode == 'rollback' and 'retained' or 'verified'
+if state ~= wanted then return {'state', state} end
+if mode == 'publish' and current ~= '' and tonumber(version) < tonumber(current) then return {'older', current} end
+local now = redis.call('TIME')[1]
+redis.call('SET', KEYS[1], version)
+redis.call('HSET', KEYS[2], version, 'active', version .. ':since', now)
+if current ~= '' then redis.call('HSET', KEYS[2], current, 'retained', current .. ':since', now) end
+redis.call('XADD', KEYS[3], 'MAXLEN', '~', 100000, '*', 'act', mode == 'rollback' and 'roll back' or 'activate',
+  'version', version, 'previous', current, 'actor', ARGV[4], 'reason', ARGV[5], 'at', now)
+redis.call('PUBLISH', ARGV[6], version)
+return {'ok', current}

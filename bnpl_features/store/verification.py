@@ -1,0 +1,68 @@
+"""Does the store serve what the warehouse holds? A sample is read back as a reader would and compared value by value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import redis
+
+from bnpl_features.derive.layout import Layout
+from bnpl_features.errors import VerificationFailed
+from bnpl_features.features.feature import Value
+from bnpl_features.store.batches import CustomerBatch
+from bnpl_features.store.connection import borrowed_connection
+from bnpl_features.store.lookup import ServedVersion, Status
+
+SAMPLED_CUSTOMERS = 200
+_FLOAT_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some customers, spread evenly over the partition, with the values that the warehouse holds."""
+
+    every: int
+    customers: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, customers: int, size: int = SAMPLED_CUSTOMERS) -> Sample:
+        return cls(max(1, customers // size))
+
+    def take(self, batch: CustomerBatch) -> None:
+        for row in range(0, len(batch.customer_ids), self.every):
+            self.customers[batch.customer_ids[row]] = {name: float(v[row]) for name, v in batch.columns.items()}
+
+
+def verify_sample(client: redis.Redis, served: ServedVersion, sample: Sample) -> None:
+    """Raise `VerificationFailed` for the first customer of the sample that is not served within the stated errors."""
+    for problem in mismatches(client, served, sample):
+        raise VerificationFailed(f"a customer reads back with {problem}; publish again")
+
+
+def mismatches(client: redis.Redis, served: ServedVersion, sample: Sample) -> Iterator[str]:
+    """What the store serves otherwise than the warehouse holds it; customers are not named."""
+    with borrowed_connection(client) as connection:
+        for customer_id, values in sample.customers.items():
+            connection.send_packed_command([served.command(customer_id)])
+            answer = served.answer(connection.read_response(disable_decoding=True), 0.0)
+            if answer.status is Status.FRESH:
+                yield from differences(served.manifest.layout, values, answer.as_dict())
+            else:
+                yield f"status {answer.status} {answer.reason}".strip()
+
+
+def differences(layout: Layout, warehouse: Mapping[str, float], served: Mapping[str, Value]) -> Iterator[str]:
+    """The features whose served value is further from the warehouse's than their storage allows."""
+    for item in layout.fields:
+        expected, found = warehouse[item.name], served[item.name]
+        if isinstance(found, str):
+            found = float(item.storage.names.index(found))
+        if math.isnan(expected) or found is None:
+            if not (math.isnan(expected) and found is None):
+                yield f"{item.name} {found} instead of {expected}"
+            continue
+        bounded = min(max(expected, min(item.storage.low, 0.0)), item.storage.high)
+        if abs(float(found) - bounded) > item.storage.largest_error(bounded) * (1 + _FLOAT_ROUNDING) + 1e-12:
+            yield f"{item.name} {found} instead of {expected}"
