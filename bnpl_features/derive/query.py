@@ -16,6 +16,11 @@ Parameter = date | int | float | str
 SOURCE = "transactions"
 """The canonical relation; a user's own table takes its place through `warehouse.transactions`."""
 
+PARTITION_PARAMETER_NOTE = (
+    "A partition D is a UTC date: it sees completed purchases up to the end of D, and of their outcomes only what was "
+    "known by then. A window of n days is the n dates up to and including D."
+)
+
 _CAST = (ColumnType.FLOAT64, ColumnType.INT64)
 
 

@@ -41,7 +41,7 @@ class Codec:
         self._dtype = np.dtype(
             {
                 "names": list(layout.names),
-                "formats": ["<u%d" % field.storage.width_bytes for field in layout.fields],
+                "formats": [f"<u{field.storage.width_bytes}" for field in layout.fields],
                 "offsets": list(layout.offsets),
                 "itemsize": layout.width_bytes,
             }
@@ -110,11 +110,11 @@ def float_table(storage: Storage) -> Floats:
     codes = np.arange(storage.null_code + 1)
     table: Floats
     if storage.scale is Scale.HALF:
-        table = codes.astype(np.uint16).view(np.float16).astype(np.float64)
-        table[np.abs(table) > HALF_LARGEST] = np.nan
-        return table
+        halves: Floats = codes.astype(np.uint16).view(np.float16).astype(np.float64)
+        halves[np.abs(halves) > HALF_LARGEST] = np.nan
+        return halves
     if storage.scale is Scale.LINEAR:
-        table = storage.low + codes * ((storage.high - storage.low) / storage.steps)
+        table = (storage.low + codes * ((storage.high - storage.low) / storage.steps)).astype(np.float64)
     elif storage.scale is Scale.LOGARITHMIC:
         ratio = np.log(storage.high / storage.low) / storage.steps
         table = np.where(codes == 0, 0.0, storage.low * np.exp((codes - 1) * ratio))

@@ -1,4 +1,4 @@
-"""A Valkey server in a folder of the project, for laptops, demos and tests: started when needed, stopped when unused."""
+"""A Valkey server in a folder of the project, for laptops, demos and tests: started when needed, stopped after."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import redis
@@ -96,10 +96,8 @@ def _is_last(users: object) -> bool:
 
 
 def _exists(pid: int) -> bool:
-    try:
+    with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""A publication from end to end: preflight, stage, verify, seal, activate. The active version changes in the last step."""
+"""A publication from end to end: preflight, stage, verify, seal, activate. Only the last changes what is served."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def _refuse_older(target: Target, partition: date) -> int | None:
 
 @contextmanager
 def _failing_cleanly(target: Target, version: int) -> Iterator[None]:
-    """On any failure mark the version failed and free its memory, if the store still answers; its keys expire anyway."""
+    """On any failure mark the version failed and free its memory, if the store still answers."""
     try:
         yield
     except BaseException as error:

@@ -100,7 +100,7 @@ class CustomerFeatureStore:
     def _exchange(self, commands: list[bytes]) -> list[bytes | None]:
         """Send all, read all, within the budget; a connection that failed is closed, never reused."""
         deadline = time.monotonic() + self._budget_seconds
-        connection = self._idle.pop() if self._idle else self._pool.make_connection()
+        connection: Connection = self._idle.pop() if self._idle else self._new_connection()
         try:
             connection.send_packed_command([b"".join(commands)], check_health=False)
             replies: list[bytes | None] = []
@@ -114,6 +114,10 @@ class CustomerFeatureStore:
             raise
         self._idle.append(connection)
         return replies
+
+    def _new_connection(self) -> Connection:
+        made: Connection = self._pool.make_connection()  # type: ignore[assignment]
+        return made
 
     def _all_unavailable(self, served: ServedVersion, customer_ids: Sequence[str], reason: str) -> list[Answer]:
         return self._counted([served.defaulted(Status.UNAVAILABLE, reason)] * len(customer_ids))

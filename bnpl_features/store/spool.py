@@ -1,4 +1,4 @@
-"""Records on their way from the warehouse to the store: spread over files by bucket range, so that memory stays bounded."""
+"""Records on their way to the store: spread over files by bucket range, so that memory stays bounded."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def buckets_of(rows: Rows, ranges: Ranges, prefix: bytes) -> list[Bucket]:
 def stage_range(
     connection: Connection, number: int, rows: Rows, buckets: list[Bucket], ttl_seconds: int
 ) -> StagedRange:
-    """Write the buckets, each with its expiry in one transaction; raises `VerificationFailed` on an unexpected reply."""
+    """Write the buckets, each with its expiry in one transaction; `VerificationFailed` on an unexpected reply."""
     blocks = _blocks(rows)
     for chunk in _chunks(buckets):
         pieces: list[bytes | memoryview] = []

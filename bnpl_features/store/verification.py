@@ -1,4 +1,4 @@
-"""Does the store serve what the warehouse holds? A sample is read back as a reader would and compared value by value."""
+"""Does the store serve what the warehouse holds? A sample is read back and compared value by value."""
 
 from __future__ import annotations
 
