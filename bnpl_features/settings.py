@@ -67,7 +67,6 @@ class Settings:
     store: StoreSettings = StoreSettings()
     checks: CheckSettings = CheckSettings()
     source: Source = Source()
-    first_partition: str = "2024-01-01"
 
 
 _VARIABLES: dict[str, tuple[str, str]] = {
@@ -91,7 +90,6 @@ _VARIABLES: dict[str, tuple[str, str]] = {
     "BNPL_DRIFT_ERROR": ("checks", "drift_error"),
     "BNPL_REFERENCE_DAYS": ("checks", "reference_days"),
     "BNPL_TRANSACTIONS": ("transactions", "relation"),
-    "BNPL_FIRST_PARTITION": ("partitions", "first"),
 }
 """Environment variable -> (section, key) of the settings file."""
 
@@ -99,9 +97,14 @@ _COLUMN_VARIABLE = "BNPL_COLUMN_"
 """BNPL_COLUMN_<CANONICAL NAME>=<own name> maps one column."""
 
 
-def load_settings(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
-    """The settings in force; raises `SettingsError` naming the variable or key that is wrong."""
-    variables = os.environ if environment is None else environment
+def load_settings(
+    environment: Mapping[str, str] | None = None, folder: Path | None = None, overrides: Mapping[str, str] | None = None
+) -> Settings:
+    """The settings in force; raises `SettingsError` naming the variable or key that is wrong.
+
+    `environment` stands in for the process's own; `overrides` are variables that take precedence over it.
+    """
+    variables = {**(os.environ if environment is None else environment), **(overrides or {})}
     values = _file_values(variables, folder or Path.cwd())
     for name, (section, key) in _VARIABLES.items():
         if variables.get(name):
@@ -116,7 +119,6 @@ def load_settings(environment: Mapping[str, str] | None = None, folder: Path | N
         store=_section(StoreSettings, "store", values),
         checks=_section(CheckSettings, "checks", values),
         source=Source(transactions.get("relation", "transactions"), columns),
-        first_partition=str(values.get("partitions", {}).get("first", Settings.first_partition)),
     )
     if settings.warehouse.engine not in ENGINES:
         raise SettingsError(f"warehouse engine {settings.warehouse.engine!r}: choose one of {', '.join(ENGINES)}")
@@ -134,7 +136,7 @@ def _file_values(variables: Mapping[str, str], folder: Path) -> dict[str, dict[s
         values: dict[str, dict[str, Any]] = tomllib.loads(path.read_text())
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path} is not valid TOML: {error}") from error
-    unknown = set(values) - {"warehouse", "store", "checks", "transactions", "partitions"}
+    unknown = set(values) - {"warehouse", "store", "checks", "transactions"}
     if unknown:
         raise SettingsError(f"{path} has unknown sections: {', '.join(sorted(unknown))}; see docs/settings.md")
     return values

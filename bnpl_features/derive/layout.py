@@ -101,14 +101,15 @@ class Layout:
                 for f in value["fields"]
             )
             layout = cls(value["feature_set"], fields)
+            stated = value["fingerprint"]
         except (KeyError, TypeError, ValueError) as error:
             raise LayoutMismatch(
                 f"the layout in the manifest cannot be read ({error}); it is of a newer release or is damaged: "
                 "upgrade this reader, or roll back to an older version"
             ) from error
-        if layout.fingerprint != value["fingerprint"]:
+        if layout.fingerprint != stated:
             raise LayoutMismatch(
-                f"the layout in the manifest says fingerprint {value['fingerprint']}, its fields give "
+                f"the layout in the manifest says fingerprint {stated}, its fields give "
                 f"{layout.fingerprint}; the manifest is damaged: roll back to another version"
             )
         return layout

@@ -1,0 +1,1 @@
+"""Dagster assets: partitions, dependencies and metadata; the work is the library's."""

@@ -1,0 +1,74 @@
+"""The feature groups: one daily-partitioned asset each, made from the catalogue."""
+
+from datetime import date
+
+import dagster as dg
+
+from assets.failures import library_errors
+from assets.metadata import fingerprint, table_schema, written_metadata
+from assets.partitions import DAILY, days_of, labels
+from assets.transactions import TRANSACTIONS
+from bnpl_features.derive.lineage import inputs_of
+from bnpl_features.derive.profile import profile_query
+from bnpl_features.derive.query import group_query
+from bnpl_features.derive.table import group_table, profiles_table
+from bnpl_features.features.catalog import GROUPS
+from bnpl_features.features.feature import FeatureGroup
+from resources.settings import SettingsResource
+from resources.warehouse import WarehouseResource
+
+WAREHOUSE_POOL = "warehouse"
+_ANY_DAY = date(2024, 1, 1)
+
+
+def group_key(group: FeatureGroup) -> dg.AssetKey:
+    return dg.AssetKey(group.table)
+
+
+def group_asset(group: FeatureGroup) -> dg.AssetsDefinition:
+    table = group_table(group)
+
+    @dg.asset(
+        key=group_key(group),
+        description=group.meaning,
+        partitions_def=DAILY,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=[TRANSACTIONS],
+        group_name="features",
+        owners=[group.owner],
+        kinds={"bigquery", "sql"},
+        code_version=fingerprint(group_query(group, _ANY_DAY).sql),
+        metadata={
+            "dagster/column_schema": table_schema(table),
+            "dagster/column_lineage": _lineage(group),
+            "look_back_days": group.look_back.days,
+        },
+        pool=WAREHOUSE_POOL,
+    )
+    def compute(
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource, settings: SettingsResource
+    ) -> dg.MaterializeResult:
+        source = settings.load().source.sql()
+        written, estimates = [], []
+        with library_errors(), warehouse.open() as engine:
+            for day in days_of(context):
+                asked_by = labels(context, group.table, day)
+                query = group_query(group, day, source)
+                estimates.append(engine.estimate_bytes(query))
+                written.append(engine.replace_partition(table, day, query, asked_by))
+                engine.replace_partition(profiles_table(group), day, profile_query(group, day), asked_by)
+        return dg.MaterializeResult(metadata=written_metadata(written, estimates))
+
+    return compute
+
+
+def _lineage(group: FeatureGroup) -> dg.TableColumnLineage:
+    return dg.TableColumnLineage(
+        {
+            feature.name: [dg.TableColumnDep(TRANSACTIONS, column) for column in inputs_of(feature, group)]
+            for feature in group.features
+        }
+    )
+
+
+group_assets = [group_asset(group) for group in GROUPS]

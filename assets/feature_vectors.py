@@ -1,0 +1,50 @@
+"""All features of a customer side by side: what is published."""
+
+from datetime import date
+
+import dagster as dg
+
+from assets.failures import library_errors
+from assets.feature_groups import WAREHOUSE_POOL, group_key
+from assets.metadata import fingerprint, table_schema, written_metadata
+from assets.partitions import DAILY, days_of, labels
+from bnpl_features.derive.query import vectors_query
+from bnpl_features.derive.table import vectors_table
+from bnpl_features.features.catalog import BEHAVIOURAL
+from resources.warehouse import WarehouseResource
+
+VECTORS = dg.AssetKey("feature_vectors")
+VECTORS_TABLE = vectors_table(BEHAVIOURAL)
+
+
+@dg.asset(
+    key=VECTORS,
+    description=VECTORS_TABLE.description,
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=[group_key(group) for group in BEHAVIOURAL.groups],
+    group_name="features",
+    owners=["team:risk-features"],
+    kinds={"bigquery", "sql"},
+    code_version=fingerprint(vectors_query(BEHAVIOURAL, date(2024, 1, 1)).sql),
+    metadata={
+        "dagster/column_schema": table_schema(VECTORS_TABLE),
+        "dagster/column_lineage": dg.TableColumnLineage(
+            {
+                feature.name: [dg.TableColumnDep(group_key(group), feature.name)]
+                for group in BEHAVIOURAL.groups
+                for feature in group.features
+            }
+        ),
+    },
+    pool=WAREHOUSE_POOL,
+)
+def feature_vectors(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+    with library_errors(), warehouse.open() as engine:
+        written = [
+            engine.replace_partition(
+                VECTORS_TABLE, day, vectors_query(BEHAVIOURAL, day), labels(context, VECTORS_TABLE.name, day)
+            )
+            for day in days_of(context)
+        ]
+    return dg.MaterializeResult(metadata=written_metadata(written, []))

@@ -1,0 +1,37 @@
+"""The daily run and the backfill."""
+
+import dagster as dg
+
+from assets.feature_groups import group_assets
+from assets.feature_vectors import feature_vectors
+from assets.publication import published_features
+
+DAILY_JOB = "daily_features"
+CHECKED_JOB = "checked_features"
+BACKFILL_JOB = "backfill_features"
+
+# A step costs about 16 ms in process and up to a second in one of its own; the work is the warehouse's, not Python's.
+_EXECUTOR = dg.in_process_executor
+
+daily_features = dg.define_asset_job(
+    DAILY_JOB,
+    selection=dg.AssetSelection.all(include_sources=True),
+    executor_def=_EXECUTOR,
+    description="One day from purchases to served features: compute, check, publish.",
+)
+
+checked_features = dg.define_asset_job(
+    CHECKED_JOB,
+    selection=dg.AssetSelection.all(include_sources=True) - dg.AssetSelection.assets(published_features),
+    executor_def=_EXECUTOR,
+    description="One day computed and checked, but not published.",
+)
+
+backfill_features = dg.define_asset_job(
+    BACKFILL_JOB,
+    selection=dg.AssetSelection.assets(*group_assets, feature_vectors).without_checks(),
+    executor_def=_EXECUTOR,
+    description="A range of days computed in one run: no checks, no publication (both belong to one day each).",
+)
+
+jobs = [daily_features, checked_features, backfill_features]

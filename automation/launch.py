@@ -1,0 +1,148 @@
+"""Runs jobs of this code location in this process, day by day, with progress: what `bnpl-features run` starts.
+
+    python -m automation.launch --job daily_features 2026-11-19 2026-11-20
+
+Exits with 0 when every day succeeded, 5 when one did not (the later days are then not tried).
+"""
+
+# ruff: noqa: E402 (the preview notices of Dagster's API speak to developers, not to whoever runs a job)
+import warnings
+
+import dagster as dg
+
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+
+import argparse
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from automation.jobs import BACKFILL_JOB, CHECKED_JOB, DAILY_JOB
+from definitions import defs
+
+FAILED = 5
+_POLL_SECONDS = 0.25
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--job", choices=[DAILY_JOB, CHECKED_JOB, BACKFILL_JOB], default=DAILY_JOB)
+    parser.add_argument("--tags", type=json.loads, default={}, help="run tags, as a JSON object")
+    parser.add_argument("--verbose", action="store_true", help="show Dagster's own log")
+    parser.add_argument("days", nargs="+")
+    given = parser.parse_args(arguments)
+    console = wide_console()
+    with dg.DagsterInstance.get() as instance:
+        for day in given.days:
+            result, seconds = run_day(instance, given.job, day, given.tags, console, verbose=given.verbose)
+            show(console, result, day, seconds)
+            if not result.success:
+                return FAILED
+    return 0
+
+
+def run_day(
+    instance: dg.DagsterInstance, job: str, day: str, tags: dict[str, str], console: Console, *, verbose: bool = False
+) -> tuple[dg.ExecuteInProcessResult, float]:
+    """One partition of a job, in this process, recorded in the instance like any other run."""
+    definition = defs.resolve_job_def(job)
+    run_id = str(uuid4())
+    started = time.monotonic()
+    with _progress(instance, run_id, f"{job} {day}", len(definition.graph.nodes), console):
+        result = definition.execute_in_process(
+            instance=instance,
+            partition_key=day,
+            tags=tags,
+            run_id=run_id,
+            run_config={"loggers": {"console": {"config": {"log_level": "INFO" if verbose else "CRITICAL"}}}},
+            raise_on_error=False,
+        )
+    return result, time.monotonic() - started
+
+
+def wide_console() -> Console:
+    """Tables keep their width where the output goes to a file or a pipe."""
+    console = Console()
+    return console if console.is_terminal else Console(width=140)
+
+
+def show(console: Console, result: dg.ExecuteInProcessResult, day: str, seconds: float) -> None:
+    """The checks of the run as a table (asset by check), then why it failed, if it did."""
+    evaluations = result.get_asset_check_evaluations()
+    names = sorted({evaluation.check_name for evaluation in evaluations})
+    assets = list(dict.fromkeys(evaluation.asset_key.to_user_string() for evaluation in evaluations))
+    table = Table(title=f"Checks of {day}", title_justify="left")
+    table.add_column("asset")
+    for name in names:
+        table.add_column(name, justify="center")
+    marks = {(e.asset_key.to_user_string(), e.check_name): _mark(e) for e in evaluations}
+    for asset in assets:
+        table.add_row(asset, *(marks.get((asset, name), "") for name in names))
+    if evaluations:
+        console.print(table)
+    for evaluation in evaluations:
+        if not evaluation.passed:
+            console.print(
+                f"  {evaluation.asset_key.to_user_string()}:{evaluation.check_name}: {evaluation.description}"
+            )
+    for event in result.get_step_failure_events():
+        console.print(f"[red]{event.step_key}[/red]: {_reason(event)}", highlight=False)
+    outcome = "[green]succeeded[/green]" if result.success else "[red]failed[/red]"
+    console.print(f"{day} {outcome} in {seconds:.1f} s (run {result.run_id})")
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    """The description of the failure, or the message of the innermost exception."""
+    if event.step_failure_data.user_failure_data:
+        return event.step_failure_data.user_failure_data.description or ""
+    error = event.step_failure_data.error
+    while error and error.cause:
+        error = error.cause
+    return error.message.strip() if error else "no reason was recorded"
+
+
+def _mark(evaluation: dg.AssetCheckEvaluation) -> str:
+    if evaluation.passed:
+        return "[green]pass[/green]"
+    return "[red]FAIL[/red]" if evaluation.severity is dg.AssetCheckSeverity.ERROR else "[yellow]warn[/yellow]"
+
+
+@contextmanager
+def _progress(instance: dg.DagsterInstance, run_id: str, title: str, steps: int, console: Console) -> Iterator[None]:
+    """A bar over the run's steps, read from the event log."""
+    ended = threading.Event()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(title, total=steps)
+
+        def follow() -> None:
+            while not ended.wait(_POLL_SECONDS):
+                done = [s for s in instance.get_run_step_stats(run_id) if s.end_time is not None]
+                progress.update(task, completed=len(done))
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

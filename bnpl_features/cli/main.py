@@ -1,0 +1,27 @@
+"""The group of all commands."""
+
+from __future__ import annotations
+
+import click
+
+from bnpl_features import __version__
+from bnpl_features.cli.catalogue import features
+from bnpl_features.cli.demo import demo
+from bnpl_features.cli.doctor import doctor
+from bnpl_features.cli.pipeline import run
+from bnpl_features.cli.purchases import load, simulate
+from bnpl_features.cli.serving import activate, get, retire_command, rollback, versions
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="bnpl-features")
+def main() -> None:
+    """Behavioural features of BNPL customers: computed daily in the warehouse, served by version from Redis.
+
+    Configuration: bnpl-features.toml and the environment (docs/settings.md). Without any, everything runs on embedded
+    parts in the folder .bnpl.
+    """
+
+
+for command in (simulate, load, run, features, get, versions, activate, rollback, retire_command, doctor, demo):
+    main.add_command(command)

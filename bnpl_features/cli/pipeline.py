@@ -1,0 +1,89 @@
+"""The command that runs the Dagster graph."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import click
+
+from bnpl_features.cli.purchases import yesterday
+
+DAILY_JOB, CHECKED_JOB = "daily_features", "checked_features"
+OVERRIDE_TAG = "bnpl/drift_override"
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command()
+@click.option("--partition", type=_DAY, help="One day (default: yesterday, UTC).")
+@click.option("--from", "first", type=_DAY, help="First day of a range.")
+@click.option("--to", "last", type=_DAY, help="Last day of a range.")
+@click.option("--publish-each", is_flag=True, help="Publish every day of the range, not only the last.")
+@click.option("--no-publish", is_flag=True, help="Compute and check only.")
+@click.option("--override-drift", metavar="REASON", help="Publish in spite of drift; the reason lands in the manifest.")
+def run(
+    partition: datetime | None,
+    first: datetime | None,
+    last: datetime | None,
+    publish_each: bool,
+    no_publish: bool,
+    override_drift: str | None,
+) -> None:
+    """Run a day, or a range of days in order, through Dagster: compute, check, publish.
+
+    Of a range every day is computed and checked, and the last one published.
+
+    \b
+    Examples:
+      bnpl-features run
+      bnpl-features run --from 2026-11-18 --to 2026-11-20
+    """
+    days = _days(partition, first, last)
+    tags = {"user": os.environ.get("USER", "operator")}
+    if override_drift:
+        tags[OVERRIDE_TAG] = override_drift
+    checked_only = days if no_publish else [] if publish_each else days[:-1]
+    published = [day for day in days if day not in checked_only]
+    for job, chosen in ((CHECKED_JOB, checked_only), (DAILY_JOB, published)):
+        if chosen:
+            code = launch(job, chosen, tags)
+            if code:
+                sys.exit(code)
+
+
+def launch(job: str, days: list[str], tags: dict[str, str]) -> int:
+    """Hand the days to the code location, in a process of its own: the library never imports Dagster."""
+    command = [sys.executable, "-m", "automation.launch", "--job", job, "--tags", json.dumps(tags), *days]
+    return subprocess.run(command, cwd=code_location(), env=environment(), check=False).returncode
+
+
+def code_location() -> Path:
+    """The folder that holds workspace.yaml: this one or the nearest above."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "workspace.yaml").exists() and (folder / "definitions.py").exists():
+            return folder
+    raise click.ClickException(f"no workspace.yaml in {here} or above; run this inside a clone of the repository")
+
+
+def environment() -> dict[str, str]:
+    """The process's own, with a Dagster home inside the project where none is set."""
+    home = Path(os.environ.get("DAGSTER_HOME") or code_location() / ".bnpl" / "dagster")
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists():
+        (home / "dagster.yaml").write_text((code_location() / "dagster.yaml").read_text())
+    return {**os.environ, "DAGSTER_HOME": str(home)}
+
+
+def _days(partition: datetime | None, first: datetime | None, last: datetime | None) -> list[str]:
+    if (first is None) != (last is None) or (partition and first):
+        raise click.UsageError("give --partition, or both --from and --to, or nothing for yesterday")
+    if first and last:
+        if first > last:
+            raise click.UsageError(f"--from {first:%Y-%m-%d} is after --to {last:%Y-%m-%d}")
+        return [f"{first + timedelta(days=n):%Y-%m-%d}" for n in range((last - first).days + 1)]
+    return [f"{(partition or yesterday()):%Y-%m-%d}"]

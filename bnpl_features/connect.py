@@ -1,0 +1,64 @@
+"""Settings -> the parts that they describe: a warehouse, a publication target, a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bnpl_features.settings import StoreSettings, WarehouseSettings
+from bnpl_features.store.connection import connect
+from bnpl_features.store.keyspace import CustomerKey, Keyspace
+from bnpl_features.store.publisher import Target
+from bnpl_features.store.reader import CustomerFeatureStore
+from bnpl_features.warehouse.warehouse import Warehouse
+
+
+def open_warehouse(settings: WarehouseSettings) -> Warehouse:
+    """The configured engine; the engines are imported only here, where one of them is needed."""
+    if settings.engine == "bigquery":
+        from bnpl_features.warehouse import bigquery
+
+        return bigquery.connect(
+            settings.dataset,
+            project=settings.project or None,
+            location=settings.location or None,
+            maximum_bytes_billed=settings.maximum_bytes_billed or None,
+            timeout_seconds=settings.timeout_seconds,
+            api_endpoint=settings.api_endpoint,
+            storage_endpoint=settings.storage_endpoint,
+        )
+    from bnpl_features.warehouse.duckdb import DuckDBWarehouse
+
+    return DuckDBWarehouse(settings.folder, threads=settings.threads, memory_limit=settings.memory_limit)
+
+
+@contextmanager
+def store_url(settings: StoreSettings) -> Iterator[str]:
+    """The configured server's address, or that of the embedded server, which runs as long as the block."""
+    if settings.url:
+        yield settings.url
+        return
+    from bnpl_features.store.embedded import embedded_store
+
+    with embedded_store(settings.folder) as url:
+        yield url
+
+
+@contextmanager
+def open_target(settings: StoreSettings) -> Iterator[Target]:
+    """Where to publish to; raises `StoreUnavailable` where nothing usable answers."""
+    with store_url(settings) as url:
+        client = connect(url)
+        try:
+            yield Target(client, Keyspace(settings.namespace), CustomerKey(settings.customer_key))
+        finally:
+            client.close()
+
+
+@contextmanager
+def open_reader(settings: StoreSettings) -> Iterator[CustomerFeatureStore]:
+    with (
+        store_url(settings) as url,
+        CustomerFeatureStore(url, namespace=settings.namespace, customer_key=settings.customer_key) as reader,
+    ):
+        yield reader

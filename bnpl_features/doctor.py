@@ -1,0 +1,135 @@
+"""What is wrong with this installation, and how to mend it: each finding names the thing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from bnpl_features.connect import open_target, open_warehouse
+from bnpl_features.derive.layout import layout_of
+from bnpl_features.errors import BnplFeaturesError
+from bnpl_features.features.catalog import BEHAVIOURAL
+from bnpl_features.settings import Settings, load_settings
+from bnpl_features.store.connection import named_errors, url_of
+from bnpl_features.store.lookup import STALE_AFTER
+from bnpl_features.store.preflight import check_settings
+from bnpl_features.store.publisher import Target
+from bnpl_features.store.versions import active_version, manifest_of
+from bnpl_features.warehouse.transactions import check_columns
+from bnpl_features.warehouse.volume import daily_volumes
+
+_DAYS_LOOKED_AT = 7
+_SMALLEST_SECRET_BYTES = 16
+_ALARMING_MEMORY_SHARE = 0.8
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`exit_code` is what a script should end with where the level is fail."""
+
+    level: Level
+    subject: str
+    message: str
+    exit_code: int = 0
+
+
+def examine(overrides: dict[str, str] | None = None) -> Iterator[Finding]:
+    """Settings, warehouse, source, store and active version, in this order; the project's errors become findings."""
+    try:
+        settings = load_settings(overrides=overrides)
+    except BnplFeaturesError as error:
+        yield _failed("settings", error)
+        return
+    yield Finding(Level.OK, "settings", f"warehouse {settings.warehouse.engine}, namespace {settings.store.namespace}")
+    yield _customer_key(settings)
+    yield from _guarded("warehouse", _warehouse, settings)
+    yield from _guarded("store", _store, settings)
+
+
+def _customer_key(settings: Settings) -> Finding:
+    length = len(settings.store.customer_key)
+    if length >= _SMALLEST_SECRET_BYTES:
+        return Finding(Level.OK, "customer key", f"{length} bytes")
+    return Finding(
+        Level.WARN,
+        "customer key",
+        f"{'none is set' if not length else f'only {length} bytes'}: fine for development; in production set "
+        "BNPL_CUSTOMER_KEY to 32 random bytes, the same for publisher and readers",
+    )
+
+
+def _warehouse(settings: Settings) -> Iterator[Finding]:
+    engine = open_warehouse(settings.warehouse)
+    columns = engine.columns(settings.source.relation)
+    yield Finding(Level.OK, "warehouse", engine.name)
+    check_columns(settings.source, columns, settings.source.relation)
+    yield Finding(Level.OK, "source", f"{settings.source.relation} fits the contract")
+    today = datetime.now(UTC).date()
+    volumes = daily_volumes(engine, settings.source, today, _DAYS_LOOKED_AT, {})
+    newest = max((day for day, volume in volumes.items() if volume.purchases), default=None)
+    if newest is None:
+        yield Finding(Level.WARN, "source", f"no purchases in the last {_DAYS_LOOKED_AT} days; load newer ones")
+    else:
+        yield Finding(Level.OK, "source", f"newest purchases of {newest}")
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    with open_target(settings.store) as target, named_errors(url_of(target.client)):
+        server = target.client.info("server")
+        name = server.get("server_name", "redis")
+        version = server.get("valkey_version") or server["redis_version"]
+        yield Finding(Level.OK, "store", f"{name} {version} at {url_of(target.client)}")
+        check_settings(target.client, layout_of(BEHAVIOURAL))
+        yield Finding(Level.OK, "store settings", "buckets stay compact, the active version is not evicted")
+        yield _memory(target)
+        yield _active(target)
+
+
+def _memory(target: Target) -> Finding:
+    memory = target.client.info("memory")
+    used, limit = int(memory["used_memory"]), int(memory.get("maxmemory", 0))
+    if not limit:
+        return Finding(Level.WARN, "store memory", f"{used / 2**20:,.0f} MiB used, no maxmemory: set one in production")
+    level = Level.WARN if used > _ALARMING_MEMORY_SHARE * limit else Level.OK
+    return Finding(level, "store memory", f"{used / 2**20:,.0f} of {limit / 2**20:,.0f} MiB used")
+
+
+def _active(target: Target) -> Finding:
+    number = active_version(target.client, target.keyspace)
+    if number is None:
+        return Finding(Level.WARN, "active version", "none yet; publish with `bnpl-features run`")
+    manifest = manifest_of(target.client, target.keyspace, number)
+    if manifest.key_check != target.key.check:
+        return Finding(
+            Level.FAIL,
+            "active version",
+            f"version {number} was published with another customer key; set BNPL_CUSTOMER_KEY to the publisher's",
+            exit_code=2,
+        )
+    end = datetime.combine(manifest.partition_date + timedelta(days=1), datetime.min.time(), UTC)
+    if datetime.now(UTC) - end > STALE_AFTER:
+        return Finding(
+            Level.WARN,
+            "active version",
+            f"version {number} serves {manifest.partition_date}, which is stale; see why later days were not published",
+        )
+    return Finding(Level.OK, "active version", f"{number}, partition {manifest.partition_date}")
+
+
+def _guarded(subject: str, steps: object, settings: Settings) -> Iterator[Finding]:
+    try:
+        yield from steps(settings)  # type: ignore[operator]
+    except BnplFeaturesError as error:
+        yield _failed(subject, error)
+
+
+def _failed(subject: str, error: BnplFeaturesError) -> Finding:
+    return Finding(Level.FAIL, subject, str(error), error.exit_code)

@@ -1,0 +1,1 @@
+"""Dagster asset checks: which question gates which asset; the answers are the library's."""

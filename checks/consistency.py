@@ -1,0 +1,56 @@
+"""After the switch: does the client serve what the warehouse holds?"""
+
+from datetime import date
+
+import dagster as dg
+
+from assets.failures import library_errors
+from assets.feature_vectors import VECTORS_TABLE
+from assets.partitions import DAILY, labels
+from assets.publication import PUBLISHED
+from bnpl_features.derive.layout import layout_of
+from bnpl_features.derive.table import CUSTOMER_COLUMN
+from bnpl_features.features.catalog import BEHAVIOURAL
+from bnpl_features.store.batches import customer_batches
+from bnpl_features.store.lookup import Status
+from bnpl_features.store.verification import Sample, differences
+from resources.store import StoreResource
+from resources.warehouse import WarehouseResource
+
+SAMPLED_CUSTOMERS = 500
+_MOST_SHOWN = 10
+
+
+@dg.asset_check(
+    asset=PUBLISHED,
+    name="consistency",
+    description="A sample read through the client equals the warehouse within each feature's stated error.",
+    partitions_def=DAILY,
+)
+def published_consistency(
+    context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource, store: StoreResource
+) -> dg.AssetCheckResult:
+    day = date.fromisoformat(context.partition_key)
+    layout = layout_of(BEHAVIOURAL)
+    found: list[str] = []
+    answers: dict[str, int] = {}
+    with library_errors(), warehouse.open() as engine, store.reader() as reader:
+        columns = (CUSTOMER_COLUMN, *layout.names)
+        asked_by = labels(context, PUBLISHED.to_user_string(), day)
+        total = reader.served.manifest.customers if reader.served else 0
+        sample = Sample.of(total, SAMPLED_CUSTOMERS)
+        for batch in customer_batches(engine.read_partition(VECTORS_TABLE, day, columns, asked_by), layout):
+            sample.take(batch)
+        for customer_id, values in sample.customers.items():
+            answer = reader.get(customer_id)
+            answers[answer.status] = answers.get(answer.status, 0) + 1
+            if answer.status not in (Status.FRESH, Status.STALE):
+                found.append(f"{answer.status} {answer.reason}".strip())
+            elif answer.partition_date == day:
+                found += differences(layout, values, answer.as_dict())
+    return dg.AssetCheckResult(
+        passed=not found and bool(answers),
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(found[:_MOST_SHOWN]) or None,
+        metadata={"sampled": len(sample.customers), "mismatches": len(found), "answers": answers},
+    )

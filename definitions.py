@@ -1,0 +1,41 @@
+"""The whole code location on one screen."""
+
+import dagster as dg
+
+from assets.feature_groups import group_assets
+from assets.feature_vectors import feature_vectors
+from assets.publication import published_features
+from assets.transactions import transactions
+from automation.jobs import jobs
+from automation.schedules import daily_schedule
+from checks.completeness import completeness_checks
+from checks.consistency import published_consistency
+from checks.drift import drift_checks
+from checks.schema import schema_checks
+from checks.transactions import transactions_checks
+from resources.gate import gate_of
+from resources.settings import SettingsResource
+from resources.store import StoreResource
+from resources.warehouse import WarehouseResource
+
+settings = SettingsResource()
+asset_checks = [
+    *transactions_checks,
+    *schema_checks,
+    *completeness_checks,
+    *drift_checks,
+    published_consistency,
+]
+
+defs = dg.Definitions(
+    assets=[transactions, *group_assets, feature_vectors, published_features],
+    asset_checks=asset_checks,
+    jobs=jobs,
+    schedules=[daily_schedule],
+    resources={
+        "settings": settings,
+        "warehouse": WarehouseResource(settings=settings),
+        "store": StoreResource(settings=settings),
+        "gate": gate_of(asset_checks),
+    },
+)

@@ -1,0 +1,1 @@
+"""Dagster resources: thin, they hand out the library's own objects."""
