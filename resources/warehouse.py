@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 from dagster_gcp import BigQueryResource
+from google.cloud import bigquery
 
 from bnpl_features.connect import open_warehouse
 from bnpl_features.settings import WarehouseSettings
@@ -19,23 +20,43 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
     def open(self) -> Iterator[Warehouse]:
         """The configured engine, for the length of a step."""
         configured = self.settings.load().warehouse
-        if configured.engine == "bigquery" and not configured.api_endpoint:
+        if configured.engine == "bigquery":
             with _bigquery(configured) as warehouse:
                 yield warehouse
         else:
             yield open_warehouse(configured)
 
 
+class EmulatedBigQueryResource(BigQueryResource):
+    """dagster-gcp's resource, speaking to a server of one's own without credentials."""
+
+    api_endpoint: str
+
+    @contextmanager
+    def get_client(self) -> Iterator[bigquery.Client]:
+        from bnpl_features.warehouse.bigquery import emulator_client
+
+        yield emulator_client(self.project, self.location, self.api_endpoint)
+
+
 @contextmanager
 def _bigquery(configured: WarehouseSettings) -> Iterator[Warehouse]:
     """With the client, and so the credentials, of dagster-gcp's resource."""
-    from bnpl_features.warehouse.bigquery import BigQueryWarehouse
+    from bnpl_features.warehouse.bigquery import BigQueryWarehouse, emulator_storage
 
-    resource = BigQueryResource(project=configured.project or None, location=configured.location or None)
-    with resource.get_client() as client:
+    with _resource(configured).get_client() as client:
         yield BigQueryWarehouse(
             client,
             configured.dataset,
             maximum_bytes_billed=configured.maximum_bytes_billed or None,
             timeout_seconds=configured.timeout_seconds,
+            storage_client=emulator_storage(configured.storage_endpoint) if configured.storage_endpoint else None,
+            results_over_storage=not configured.api_endpoint,
         )
+
+
+def _resource(configured: WarehouseSettings) -> BigQueryResource:
+    project, location = configured.project or None, configured.location or None
+    if configured.api_endpoint:
+        return EmulatedBigQueryResource(project=project, location=location, api_endpoint=configured.api_endpoint)
+    return BigQueryResource(project=project, location=location)

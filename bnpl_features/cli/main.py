@@ -8,7 +8,7 @@ from bnpl_features import __version__
 from bnpl_features.cli.catalogue import features
 from bnpl_features.cli.demo import demo
 from bnpl_features.cli.doctor import doctor
-from bnpl_features.cli.pipeline import run
+from bnpl_features.cli.pipeline import run, up
 from bnpl_features.cli.purchases import load, simulate
 from bnpl_features.cli.serving import activate, get, retire_command, rollback, versions
 
@@ -23,5 +23,5 @@ def main() -> None:
     """
 
 
-for command in (simulate, load, run, features, get, versions, activate, rollback, retire_command, doctor, demo):
+for command in (simulate, load, run, up, features, get, versions, activate, rollback, retire_command, doctor, demo):
     main.add_command(command)

@@ -6,12 +6,17 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
 
+from bnpl_features.cli.output import console, named_exit
 from bnpl_features.cli.purchases import yesterday
+from bnpl_features.connect import store_url
+from bnpl_features.settings import load_settings
+from bnpl_features.store.connection import without_password
 
 DAILY_JOB, CHECKED_JOB = "daily_features", "checked_features"
 OVERRIDE_TAG = "bnpl/drift_override"
@@ -55,6 +60,21 @@ def run(
                 sys.exit(code)
 
 
+@click.command()
+@click.option("--port", default=3000, show_default=True, help="Of Dagster's UI, on 127.0.0.1.")
+def up(port: int) -> None:
+    """Open Dagster (UI and daemon) on this project's data, and keep the embedded store running beside it."""
+    with named_exit(), store_url(load_settings().store) as url:
+        variables = environment()
+        dagster = [sys.executable, "-m", "dagster"]
+        # Feature groups may run side by side; publications, whose pool keeps the default limit of one, never do.
+        subprocess.run([*dagster, "instance", "concurrency", "set", "warehouse", "4"], env=variables, check=True)
+        console.print(f"store at {without_password(url)}; Dagster at http://127.0.0.1:{port} (Ctrl-C stops both)")
+        command = [*dagster, "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+        with suppress(KeyboardInterrupt):
+            subprocess.run(command, cwd=code_location(), env=variables, check=False)
+
+
 def launch(job: str, days: list[str], tags: dict[str, str]) -> int:
     """Hand the days to the code location, in a process of its own: the library never imports Dagster."""
     command = [sys.executable, "-m", "automation.launch", "--job", job, "--tags", json.dumps(tags), *days]
@@ -76,7 +96,8 @@ def environment() -> dict[str, str]:
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
         (home / "dagster.yaml").write_text((code_location() / "dagster.yaml").read_text())
-    return {**os.environ, "DAGSTER_HOME": str(home)}
+    # Dagster marks parts of its API as preview on every import; tests/test_definitions.py pins what is relied on.
+    return {"PYTHONWARNINGS": "ignore", **os.environ, "DAGSTER_HOME": str(home.resolve())}
 
 
 def _days(partition: datetime | None, first: datetime | None, last: datetime | None) -> list[str]:

@@ -25,7 +25,7 @@ RISK_EVOLUTION = FeatureGroup(
     owner="team:risk-features",
     purchase={
         "elapsed_days": (
-            "TIMESTAMP_DIFF(transaction_timestamp, TIMESTAMP(@partition_date), MICROSECOND) / 86400000000"
+            "(UNIX_MICROS(transaction_timestamp) - UNIX_MICROS(TIMESTAMP(@partition_date))) / 86400000000"
         ),
         "is_high_risk": "IF(risk_level IN ('high', 'very_high'), 1, 0)",
         "is_rushed": "IF(purchase_context = 'rushed' OR checkout_speed = 'very_fast', 1, 0)",

@@ -41,6 +41,16 @@ class Storage:
     high: float = 0.0
     names: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.width_bytes not in (1, 2):
+            raise ValueError(f"a code takes one or two bytes, not {self.width_bytes}; choose 1 or 2")
+        if self.scale in (Scale.LINEAR, Scale.LOGARITHMIC) and not self.low < self.high:
+            raise ValueError(f"storage from {self.low} to {self.high} holds nothing; the low bound comes first")
+        if self.scale is Scale.LOGARITHMIC and self.low <= 0.0:
+            raise ValueError(f"a logarithmic scale starts above zero, not at {self.low}; zero has a code of its own")
+        if self.scale is Scale.NAMES and not 0 < len(set(self.names)) == len(self.names) <= self.null_code:
+            raise ValueError(f"{len(self.names)} names: give 1 to {self.null_code} different ones")
+
     @property
     def null_code(self) -> int:
         return (1 << 8 * self.width_bytes) - 1

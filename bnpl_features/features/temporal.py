@@ -18,9 +18,8 @@ TEMPORAL = FeatureGroup(
         "is_night": "IF(EXTRACT(HOUR FROM transaction_timestamp) BETWEEN 6 AND 21, 0, 1)",
         "is_business_hours": "IF(EXTRACT(HOUR FROM transaction_timestamp) BETWEEN 9 AND 17, 1, 0)",
         "gap_hours": (
-            "TIMESTAMP_DIFF(transaction_timestamp, "
-            "LAG(transaction_timestamp) OVER (PARTITION BY customer_id ORDER BY transaction_timestamp), "
-            "MICROSECOND) / 3600000000"
+            "(UNIX_MICROS(transaction_timestamp) - UNIX_MICROS("
+            "LAG(transaction_timestamp) OVER (PARTITION BY customer_id ORDER BY transaction_timestamp))) / 3600000000"
         ),
     },
     features=(

@@ -1,0 +1,61 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+UV := uv==0.13.9
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check '$(UV)'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -c constraints.txt -e '.[dev]'
+	@touch $@
+
+.venv-emulator/ready: constraints-emulator.txt
+	$(PYTHON) -m venv .venv-emulator
+	.venv-emulator/bin/pip install --quiet --disable-pip-version-check '$(UV)'
+	.venv-emulator/bin/uv pip install --quiet --python .venv-emulator/bin/python -r constraints-emulator.txt
+	HOME=$(CURDIR)/.venv-emulator .venv-emulator/bin/python -c 'import duckdb_extensions; duckdb_extensions.import_extension("spatial")'
+	@touch $@
+
+.PHONY: demo
+demo: .venv/ready ## The whole job on embedded parts: simulate, compute, check, publish, switch twice, read
+	$(BIN)/bnpl-features demo
+
+.PHONY: up
+up: .venv/ready ## Dagster (UI on http://127.0.0.1:3000, and daemon) on the demo's data; stop with Ctrl-C
+	$(BIN)/bnpl-features up
+
+.PHONY: job
+job: .venv/ready ## Your own purchases: make job FILE=purchases.parquet FROM=2026-11-18 TO=2026-11-20 [ZONE=UTC]
+	$(BIN)/bnpl-features load $(FILE) $(if $(ZONE),--assume-timezone $(ZONE))
+	$(BIN)/bnpl-features run --from $(FROM) --to $(TO) --publish-each
+
+.PHONY: test
+test: .venv/ready .venv-emulator/ready ## All tests
+	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST)
+
+.PHONY: lint
+lint: .venv/ready ## Format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+.PHONY: bench
+bench: .venv/ready .venv-feast/ready ## Benchmarks, each beside a peer and the physical limit
+	$(BIN)/python -m benchmarks
+
+.PHONY: docs
+docs: .venv/ready ## Write docs/features.md from the declarations
+	$(BIN)/bnpl-features features --write-reference docs/features.md
+
+.PHONY: pins
+pins: .venv/ready ## Resolve constraints.txt anew
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate --quiet -o constraints.txt
+
+.PHONY: clean
+clean: ## Remove what demo, up and test made (virtual environments stay)
+	rm -rf .bnpl .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Benchmarks: each prints a table with a peer or the physical limit beside ours, measured in one run."""
