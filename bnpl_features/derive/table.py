@@ -63,7 +63,7 @@ def transactions_table() -> Table:
     return Table(
         "transactions",
         "One row per BNPL purchase.",
-        tuple(TableColumn(c.name, c.type, c.meaning, nullable=not c.required) for c in PURCHASE_COLUMNS),
+        tuple(TableColumn(c.name, c.type.value, c.meaning, nullable=not c.required) for c in PURCHASE_COLUMNS),
         partition_column=TIMESTAMP_COLUMN,
         cluster_by=(IDENTITY[1],),
     )
@@ -77,4 +77,4 @@ def _keys() -> tuple[TableColumn, ...]:
 
 
 def _column(feature: Feature) -> TableColumn:
-    return TableColumn(feature.name, feature.kind, f"{feature.meaning} [{feature.unit}]", feature.nullable)
+    return TableColumn(feature.name, feature.kind.value, f"{feature.meaning} [{feature.unit}]", feature.nullable)

@@ -19,7 +19,7 @@ PUBLISHER_TIMEOUT_SECONDS = 30.0
 
 def connect(url: str, *, timeout_seconds: float = PUBLISHER_TIMEOUT_SECONDS) -> redis.Redis:
     """A client of the server at `url`, answering bytes; raises `StoreUnavailable` where nothing usable answers."""
-    with named_errors(url):
+    try:
         client: redis.Redis = redis.Redis.from_url(
             url,
             protocol=2,
@@ -28,17 +28,20 @@ def connect(url: str, *, timeout_seconds: float = PUBLISHER_TIMEOUT_SECONDS) -> 
             retry=Retry(NoBackoff(), 0),
         )
         client.ping()
+    except (redis.RedisError, ValueError, OSError) as error:
+        raise _named(error, without_password(url)) from error
     return client
 
 
 @contextmanager
 def named_errors(url: str) -> Iterator[None]:
-    """Turns what redis-py raises inside the block into the errors of `bnpl_features.errors`."""
+    """Turns what redis-py raises inside the block into the errors of `bnpl_features.errors`.
+
+    Only that: a full disk or a bad value inside the block is not the store's fault.
+    """
     try:
         yield
-    except BnplFeaturesError:
-        raise
-    except (redis.RedisError, ValueError, OSError) as error:
+    except redis.RedisError as error:
         raise _named(error, without_password(url)) from error
 
 
@@ -68,7 +71,10 @@ def url_of(client: redis.Redis) -> str:
 
 
 def without_password(url: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that is not a URL"
     if parts.password is None:
         return url
     return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{parts.netloc.rpartition('@')[2]}"))

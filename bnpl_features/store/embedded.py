@@ -14,6 +14,7 @@ from pathlib import Path
 import redis
 
 from bnpl_features.errors import StoreUnavailable
+from bnpl_features.store.connection import text
 
 _START_SECONDS = 10.0
 
@@ -41,10 +42,17 @@ def embedded_store(folder: Path, *options: str) -> Iterator[str]:
 def _running(folder: Path) -> str | None:
     try:
         url = (folder / "url").read_text()
-        redis.Redis.from_url(url, socket_timeout=1.0).ping()
+        is_ours = _serves(url, folder)
     except (OSError, ValueError, redis.RedisError):
         return None
-    return url
+    return url if is_ours else None
+
+
+def _serves(url: str, folder: Path) -> bool:
+    """Whether the server that answers keeps its data in `folder`: a dead one's port may be another's by now."""
+    with redis.Redis.from_url(url, socket_timeout=1.0) as client:
+        found: dict[str | bytes, str | bytes] = client.config_get("dir")
+    return text(next(iter(found.values()), "")) == str(folder.resolve())
 
 
 def _start(folder: Path, options: tuple[str, ...]) -> str:
@@ -63,23 +71,24 @@ def _start(folder: Path, options: tuple[str, ...]) -> str:
         process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
     url = f"redis://127.0.0.1:{port}/0"
     deadline = time.monotonic() + _START_SECONDS
-    client = redis.Redis.from_url(url, socket_timeout=1.0)
     while time.monotonic() < deadline and process.poll() is None:
-        try:
-            client.ping()
-        except redis.RedisError:
-            time.sleep(0.02)
-            continue
-        (folder / "url").write_text(url)
-        return url
+        with suppress(redis.RedisError):
+            if _serves(url, folder):
+                (folder / "url").write_text(url)
+                return url
+        time.sleep(0.02)
     process.kill()
+    process.wait()
     raise StoreUnavailable(f"the embedded server did not start; its log is {log}")
 
 
 def _stop(url: str, folder: Path) -> None:
-    client = redis.Redis.from_url(url, socket_timeout=60.0)
-    pid = int(client.info("server")["process_id"])
     (folder / "url").unlink(missing_ok=True)
+    client = redis.Redis.from_url(url, socket_timeout=60.0)
+    try:
+        pid = int(client.info("server")["process_id"])
+    except redis.ConnectionError:
+        return  # it died before: nothing to stop
     client.shutdown(save=True)
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and _exists(pid):

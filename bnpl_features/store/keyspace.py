@@ -92,8 +92,12 @@ class CustomerKey:
         return hashlib.blake2b(b"", digest_size=8, key=self.secret, person=_CHECK_PURPOSE).hexdigest()
 
     def field(self, customer_id: str) -> bytes:
+        """The field of any text: half a surrogate pair, which JSON may carry, is an unknown customer, not an error."""
         return hashlib.blake2b(
-            customer_id.encode(), digest_size=FIELD_BYTES, key=self.secret, person=_DIGEST_PURPOSE
+            customer_id.encode(errors="surrogatepass"),
+            digest_size=FIELD_BYTES,
+            key=self.secret,
+            person=_DIGEST_PURPOSE,
         ).digest()
 
     def fields(self, customer_ids: list[str]) -> bytes:

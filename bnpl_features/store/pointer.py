@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -39,11 +41,12 @@ class Pointer:
         self._stale_after = stale_after
         self._on_switch = on_switch
         self._confirmed_at = 0.0
-        self._stopped = threading.Event()
+        self._closed = False
         with named_errors(url_of(client)):
             self._refresh()
-        self._thread = threading.Thread(target=self._follow, name="feature-version-pointer", daemon=True)
-        self._thread.start()
+        self._start()
+        again = weakref.WeakMethod(self._start)
+        os.register_at_fork(after_in_child=lambda: (start := again()) and start())
 
     @property
     def age_seconds(self) -> float:
@@ -56,8 +59,18 @@ class Pointer:
         return self.age_seconds < GRACE_SECONDS / 2
 
     def close(self) -> None:
+        self._closed = True
         self._stopped.set()
+        self._client.connection_pool.disconnect()  # wakes the thread where it waits for a message
         self._thread.join(timeout=2 * POLL_SECONDS)
+
+    def _start(self) -> None:
+        """Follow in a thread of this process: a fork does not take its parent's threads along."""
+        if self._closed:
+            return
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="feature-version-pointer", daemon=True)
+        self._thread.start()
 
     def _follow(self) -> None:
         while not self._stopped.is_set():
@@ -71,6 +84,10 @@ class Pointer:
                 _LOG.debug("cannot refresh the active version: %s", error)
             except BnplFeaturesError as error:
                 _LOG.error("keep serving the version at hand: %s", error)
+            except Exception:
+                # A thread that died would hold the reader at this version for good.
+                if not self._closed:
+                    _LOG.exception("keep serving the version at hand")
             self._stopped.wait(POLL_SECONDS)
 
     def _refresh(self) -> None:

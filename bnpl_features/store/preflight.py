@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import redis
 
 from bnpl_features.derive.layout import Layout
-from bnpl_features.errors import StoreFull, StoreMisconfigured
+from bnpl_features.errors import StoreFull, StoreMisconfigured, VerificationFailed
 from bnpl_features.store.connection import text
 from bnpl_features.store.keyspace import CUSTOMERS_PER_BUCKET, FIELD_BYTES
 
@@ -79,7 +79,13 @@ def check_settings(client: redis.Redis, layout: Layout) -> None:
 
 def check_encoding(client: redis.Redis, key: bytes) -> None:
     """Raise `StoreMisconfigured` unless the fullest bucket is stored compactly."""
-    encoding = text(client.object("encoding", key))
+    found = client.object("encoding", key)
+    if found is None:
+        raise VerificationFailed(
+            f"bucket {key.decode()} expired or was evicted while the version was staged; "
+            "publish again, with more memory or a longer staging time"
+        )
+    encoding = text(found)
     if encoding not in ("listpack", "ziplist"):
         raise StoreMisconfigured(
             f"bucket {key.decode()} is stored as {encoding}, not as a listpack: it would take twice the memory; "

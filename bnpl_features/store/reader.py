@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -82,7 +84,8 @@ class CustomerFeatureStore:
 
     def close(self) -> None:
         self._pointer.close()
-        self._pool.disconnect()
+        while self._idle:
+            self._idle.pop().disconnect()
 
     def __enter__(self) -> CustomerFeatureStore:
         return self
@@ -98,25 +101,52 @@ class CustomerFeatureStore:
         return self._pointer.served
 
     def _exchange(self, commands: list[bytes]) -> list[bytes | None]:
-        """Send all, read all, within the budget; a connection that failed is closed, never reused."""
+        """Send all, read all, within the budget; connections that the server closed while idle are passed over."""
         deadline = time.monotonic() + self._budget_seconds
-        connection: Connection = self._idle.pop() if self._idle else self._new_connection()
+        request = b"".join(commands)
+        while (idle := self._idle_connection()) is not None:
+            try:
+                return self._ask(idle, request, len(commands), deadline)
+            except redis.ConnectionError:
+                continue
+        return self._ask(self._new_connection(), request, len(commands), deadline)
+
+    def _ask(self, connection: Connection, request: bytes, replies: int, deadline: float) -> list[bytes | None]:
+        """The replies; a connection that failed is closed, never reused."""
         try:
-            connection.send_packed_command([b"".join(commands)], check_health=False)
-            replies: list[bytes | None] = []
-            for _ in commands:
-                remaining = deadline - time.monotonic()
-                if remaining <= 0:
-                    raise redis.TimeoutError(f"over the budget of {self._budget_seconds * 1000:g} ms")
-                replies.append(connection.read_response(disable_decoding=True, timeout=remaining))
+            self._limit(connection, deadline)
+            connection.send_packed_command([request], check_health=False)
+            received: list[bytes | None] = []
+            for _ in range(replies):
+                self._limit(connection, deadline)
+                received.append(connection.read_response(disable_decoding=True))
         except BaseException:
             connection.disconnect()
             raise
         self._idle.append(connection)
-        return replies
+        return received
+
+    def _limit(self, connection: Connection, deadline: float) -> None:
+        """What is left of the budget becomes the socket's timeout: redis-py has a parameter for it from 8.0 on only."""
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise redis.TimeoutError(f"over the budget of {self._budget_seconds * 1000:g} ms")
+        opened: socket.socket = connection._sock  # type: ignore[assignment]
+        opened.settimeout(remaining)
+
+    def _idle_connection(self) -> Connection | None:
+        """A connection of this process: one inherited over a fork would mix up the answers of parent and child."""
+        try:
+            while (connection := self._idle.pop()).pid != os.getpid():
+                pass
+        except IndexError:
+            return None
+        return connection
 
     def _new_connection(self) -> Connection:
-        made: Connection = self._pool.make_connection()  # type: ignore[assignment]
+        """Not one of the pool's: the pool would count it, and refuse after a hundred that failed."""
+        made: Connection = self._pool.connection_class(**self._pool.connection_kwargs)
+        made.connect()
         return made
 
     def _all_unavailable(self, served: ServedVersion, customer_ids: Sequence[str], reason: str) -> list[Answer]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import redis
 
-from bnpl_features.errors import PublicationRefused, VersionMissing
+from bnpl_features.errors import LayoutMismatch, PublicationRefused, VersionMissing
 from bnpl_features.store.connection import text
 from bnpl_features.store.keyspace import Keyspace
 from bnpl_features.store.manifest import Manifest
@@ -39,7 +39,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Version:
-    """A version that exists in the store; `manifest` is None until staging has ended."""
+    """A version that exists in the store; `manifest` is None until staging has ended, or where it is damaged."""
 
     number: int
     state: State
@@ -73,15 +73,15 @@ def list_versions(client: redis.Redis, keyspace: Keyspace) -> list[Version]:
     """Every version in the store, newest first."""
     states = {text(key): text(value) for key, value in client.hgetall(keyspace.states).items()}
     numbers = sorted((int(text(member)) for member in client.zrange(keyspace.versions, 0, -1)), reverse=True)
-    texts = client.mget([keyspace.manifest(number) for number in numbers]) if numbers else []
+    manifests = client.mget([keyspace.manifest(number) for number in numbers]) if numbers else []
     return [
         Version(
             number,
             State(states.get(str(number), State.FAILED)),
             float(states.get(f"{number}:since", 0)),
-            Manifest.from_json(text) if text else None,
+            _readable(manifest),
         )
-        for number, text in zip(numbers, texts, strict=True)
+        for number, manifest in zip(numbers, manifests, strict=True)
     ]
 
 
@@ -133,11 +133,11 @@ def activate(
 def roll_back(
     client: redis.Redis, keyspace: Keyspace, version: int | None = None, *, actor: str, reason: str
 ) -> tuple[int, int]:
-    """Switch back to a retained version (the newest one, unless named); returns (version now, version before)."""
+    """Switch back to a retained version (unless named, the one that was active last); returns (now, before)."""
     current = active_version(client, keyspace)
     if current is None:
         raise VersionMissing("nothing is active, so there is nothing to roll back from; publish a version first")
-    retained = [v.number for v in list_versions(client, keyspace) if v.state is State.RETAINED]
+    retained = [v.number for v in _retained(client, keyspace)]
     if version is None and not retained:
         raise VersionMissing("no retained version to roll back to; publish a corrected one instead")
     target = version if version is not None else retained[0]
@@ -176,10 +176,10 @@ def sweep(
     grace_seconds: float = GRACE_SECONDS,
 ) -> list[int]:
     """Remove what dead publishers left behind and what is past retention; call it holding the publisher's lease."""
-    retained = [v for v in list_versions(client, keyspace) if v.state is State.RETAINED]
+    kept = [version.number for version in _retained(client, keyspace)[:keep]]
     removed = []
     for version in list_versions(client, keyspace):
-        if version.state in (State.ACTIVE,) or version in retained[:keep]:
+        if version.state is State.ACTIVE or version.number in kept:
             continue
         reason = "past retention" if version.state is State.RETAINED else f"left behind while {version.state}"
         try:
@@ -190,14 +190,34 @@ def sweep(
     return removed
 
 
+def _retained(client: redis.Redis, keyspace: Keyspace) -> list[Version]:
+    """The retained versions, the one that was active last first: after a rollback that is not the newest."""
+    retained = [version for version in list_versions(client, keyspace) if version.state is State.RETAINED]
+    return sorted(retained, key=lambda version: version.since, reverse=True)
+
+
+def _readable(manifest: bytes | str | None) -> Manifest | None:
+    """None for a damaged manifest as well: one must not keep the other versions from being swept or rolled back to."""
+    try:
+        return Manifest.from_json(manifest) if manifest else None
+    except LayoutMismatch:
+        return None
+
+
 def _switch(
     client: redis.Redis, keyspace: Keyspace, version: int, expected: int | None, mode: str, actor: str, reason: str
 ) -> int | None:
     script = client.register_script(script_text("activate"))
-    verdict, detail = script(
-        keys=[keyspace.active, keyspace.states, keyspace.audit],
-        args=[version, "" if expected is None else expected, mode, actor, reason, keyspace.events],
-    )
+    try:
+        verdict, detail = script(
+            keys=[keyspace.active, keyspace.states, keyspace.audit],
+            args=[version, "" if expected is None else expected, mode, actor, reason, keyspace.events],
+        )
+    except (redis.ConnectionError, redis.TimeoutError):
+        # Was only the reply lost? Nobody else switches to this version.
+        if active_version(client, keyspace) != version:
+            raise
+        return expected
     found = detail.decode()
     if verdict == b"ok":
         return int(found) if found else None

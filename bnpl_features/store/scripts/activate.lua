@@ -10,7 +10,10 @@ local state = redis.call('HGET', KEYS[2], version) or 'missing'
 local wanted = mode == 'rollback' and 'retained' or 'verified'
 if state ~= wanted then return {'state', state} end
 if mode == 'publish' and current ~= '' and tonumber(version) < tonumber(current) then return {'older', current} end
-local now = redis.call('TIME')[1]
+local time = redis.call('TIME')
+local now = string.format('%d.%03d', time[1], time[2] / 1000)
+-- Freeing comes first: a full server refuses a script's first write if that takes memory, and then none after it.
+redis.call('HDEL', KEYS[2], version)
 redis.call('SET', KEYS[1], version)
 redis.call('HSET', KEYS[2], version, 'active', version .. ':since', now)
 if current ~= '' then redis.call('HSET', KEYS[2], current, 'retained', current .. ':since', now) end

@@ -1,0 +1,94 @@
+"""The catalogue is the feature dictionary, in its order."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS, FeatureSet, group_named
+from bnpl_features.features.feature import DeclarationError, Feature, Kind
+
+DICTIONARY = {
+    "volume": (
+        "txn_count_7d txn_count_30d txn_count_90d amount_sum_30d amount_mean_30d amount_max_30d amount_std_30d "
+        "amount_cv_30d active_days_30d credit_utilization_30d"
+    ),
+    "temporal": (
+        "weekend_share_30d night_share_30d business_hours_share_30d gap_mean_hours_30d gap_std_hours_30d "
+        "gap_min_hours_30d"
+    ),
+    "category": (
+        "category_count_30d category_entropy_30d top_category_share_30d high_risk_category_share_30d "
+        "category_switch_share_30d"
+    ),
+    "device": (
+        "device_count_30d top_device_share_30d trusted_device_share_30d new_device_share_30d mobile_share_30d"
+    ),
+    "risk_evolution": (
+        "risk_score_mean_30d risk_score_max_30d risk_score_trend_90d amount_trend_90d spend_ratio_30d_90d "
+        "high_risk_share_30d rushed_share_30d missed_payments_90d days_since_missed_payment days_since_last_txn "
+        "days_since_first_txn lifecycle_stage"
+    ),
+}  # fmt: skip
+
+HEAVY = ("pandas", "pandera", "pyarrow", "duckdb", "dagster", "sqlglot", "google.cloud")
+
+
+def test_the_groups_declare_the_dictionarys_features_in_its_order() -> None:
+    declared = {group.name: " ".join(feature.name for feature in group.features) for group in GROUPS}
+
+    assert declared == DICTIONARY
+    assert list(declared) == list(DICTIONARY)
+
+
+def test_the_behavioural_set_is_all_38_in_order() -> None:
+    assert BEHAVIOURAL.name == "behavioural@1"
+    assert [feature.name for feature in BEHAVIOURAL.features] == " ".join(DICTIONARY.values()).split()
+    assert len(BEHAVIOURAL.features) == 38
+
+
+@pytest.mark.parametrize("feature", BEHAVIOURAL.features, ids=lambda feature: feature.name)
+def test_every_feature_accepts_its_bounds_its_default_and_what_an_empty_window_gives(feature: Feature) -> None:
+    assert feature.accepts(feature.default) or feature.nullable
+    assert feature.accepts(feature.empty) or not feature.nullable
+    assert feature.accepts(None) is feature.nullable
+    if feature.kind is Kind.NAME:
+        assert all(feature.accepts(name) for name in feature.storage.names)
+        return
+    for bound, beyond in ((feature.lower, -1), (feature.upper, 1)):
+        assert bound is None or feature.accepts(bound)
+        assert bound is None or not feature.accepts(bound + beyond)
+
+
+def test_a_feature_in_two_groups_is_refused() -> None:
+    volume, temporal, *_ = GROUPS
+    doubled = replace(temporal, features=(*temporal.features, volume.features[0]))
+
+    with pytest.raises(DeclarationError, match="txn_count_7d is declared in volume and in temporal; rename one"):
+        FeatureSet("doubled@1", (volume, doubled))
+
+
+def test_a_group_is_found_by_name() -> None:
+    assert group_named("device").table == "feature_device"
+
+    with pytest.raises(KeyError, match="no feature group 'devices'; there are volume, temporal"):
+        group_named("devices")
+
+
+@pytest.mark.parametrize(
+    ("module", "forbidden"),
+    [
+        ("bnpl_features.store.reader", HEAVY),
+        ("bnpl_features.derive.layout", (*HEAVY, "numpy", "redis")),
+        ("bnpl_features.features.catalog", (*HEAVY, "numpy", "redis")),
+    ],
+)
+def test_the_hot_path_loads_nothing_heavy(module: str, forbidden: tuple[str, ...]) -> None:
+    look = f"import sys, {module}; print(*[name for name in {forbidden!r} if name in sys.modules])"
+
+    found = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+
+    assert found.stdout.split() == []
