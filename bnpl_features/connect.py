@@ -9,7 +9,7 @@ from bnpl_features.settings import StoreSettings, WarehouseSettings
 from bnpl_features.store.connection import connect
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
 from bnpl_features.store.publisher import Target
-from bnpl_features.store.reader import CustomerFeatureStore
+from bnpl_features.store.reader import BUDGET_SECONDS, CustomerFeatureStore
 from bnpl_features.warehouse.warehouse import Warehouse
 
 
@@ -56,9 +56,15 @@ def open_target(settings: StoreSettings) -> Iterator[Target]:
 
 
 @contextmanager
-def open_reader(settings: StoreSettings) -> Iterator[CustomerFeatureStore]:
+def open_reader(settings: StoreSettings, budget_seconds: float = BUDGET_SECONDS) -> Iterator[CustomerFeatureStore]:
+    """The client of the scoring service; `budget_seconds` bounds each lookup."""
     with (
         store_url(settings) as url,
-        CustomerFeatureStore(url, namespace=settings.namespace, customer_key=settings.customer_key) as reader,
+        CustomerFeatureStore(
+            url,
+            namespace=settings.namespace,
+            customer_key=settings.customer_key,
+            budget_seconds=budget_seconds,
+        ) as reader,
     ):
         yield reader

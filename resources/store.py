@@ -10,6 +10,8 @@ from bnpl_features.store.publisher import Target
 from bnpl_features.store.reader import CustomerFeatureStore
 from resources.settings import SettingsResource
 
+PATIENT_SECONDS = 5.0
+
 
 class StoreResource(dg.ConfigurableResource[Target]):
     settings: dg.ResourceDependency[SettingsResource]
@@ -22,6 +24,6 @@ class StoreResource(dg.ConfigurableResource[Target]):
 
     @contextmanager
     def reader(self) -> Iterator[CustomerFeatureStore]:
-        """The client that the scoring service uses."""
-        with open_reader(self.settings.load().store) as reader:
+        """The client that the scoring service uses, with time to spare: here values matter, not latency."""
+        with open_reader(self.settings.load().store, budget_seconds=PATIENT_SECONDS) as reader:
             yield reader

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from bnpl_features.store.connection import without_password
 
 DAILY_JOB, CHECKED_JOB = "daily_features", "checked_features"
 OVERRIDE_TAG = "bnpl/drift_override"
+STOP_SECONDS = 8
 _DAY = click.DateTime(["%Y-%m-%d"])
 
 
@@ -71,8 +72,23 @@ def up(port: int) -> None:
         subprocess.run([*dagster, "instance", "concurrency", "set", "warehouse", "4"], env=variables, check=True)
         console.print(f"store at {without_password(url)}; Dagster at http://127.0.0.1:{port} (Ctrl-C stops both)")
         command = [*dagster, "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
-        with suppress(KeyboardInterrupt):
-            subprocess.run(command, cwd=code_location(), env=variables, check=False)
+        _until_stopped(subprocess.Popen(command, cwd=code_location(), env=variables, start_new_session=True))
+
+
+def _until_stopped(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the process, the head of a session; on Ctrl-C or SIGTERM ask it to stop, then end what is left."""
+
+    def ask_to_stop(number: int, frame: object) -> None:
+        process.terminate()
+        signal.alarm(STOP_SECONDS)
+
+    def end(number: int, frame: object) -> None:
+        os.killpg(process.pid, signal.SIGKILL)
+
+    signal.signal(signal.SIGALRM, end)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask_to_stop)
+    process.wait()
 
 
 def launch(job: str, days: list[str], tags: dict[str, str]) -> int:

@@ -77,7 +77,7 @@ def _with(relations: list[str]) -> str:
 
 def _purchases(group: FeatureGroup, source: str) -> str:
     """The completed purchases of the look-back, with the columns that the group's SQL mentions."""
-    mentioned = set(re.findall(r"[a-z_]+", " ".join([group.rows, *group.purchase.values(), *_sql_of(group)])))
+    mentioned = set(re.findall(r"[a-z_][a-z0-9_]*", " ".join([group.rows, *group.purchase.values(), *_sql_of(group)])))
     columns = ["customer_id", "DATE_DIFF(@partition_date, DATE(transaction_timestamp), DAY) AS days_ago"]
     columns += [
         f"CAST({column.name} AS {column.type}) AS {column.name}" if column.type in _CAST else column.name

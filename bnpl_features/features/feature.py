@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from bnpl_features.features.storage import Scale, Storage
 
-_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
-_WINDOWED_COLUMN = re.compile(r"\{([a-z_]+)\}")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_WINDOWED_COLUMN = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 Value = int | float | str | None
 
@@ -72,7 +72,7 @@ class Feature:
     default: Value = None
 
     def __post_init__(self) -> None:
-        if not _NAME.match(self.name):
+        if not _NAME.fullmatch(self.name):
             raise DeclarationError(f"feature name {self.name!r}: use lower-case letters, digits and underscores")
         if not self.meaning or "\n" in self.meaning:
             raise DeclarationError(f"feature {self.name}: the meaning must be one line of text")
@@ -95,6 +95,8 @@ class Feature:
             return self.nullable
         if isinstance(value, str):
             return value in self.storage.names
+        if value != value or (self.kind is Kind.COUNT and value != int(value)):
+            return False
         above = self.lower is None or value >= self.lower
         below = self.upper is None or value <= self.upper
         return self.kind is not Kind.NAME and above and below
@@ -123,7 +125,7 @@ class FeatureGroup:
     history: bool = False
 
     def __post_init__(self) -> None:
-        if not _NAME.match(self.name):
+        if not _NAME.fullmatch(self.name):
             raise DeclarationError(f"group name {self.name!r}: use lower-case letters, digits and underscores")
         if not self.features:
             raise DeclarationError(f"group {self.name}: declare at least one feature")
