@@ -11,7 +11,7 @@ import resource
 import sys
 import tempfile
 import time
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 from benchmarks.population import simulated_warehouse
@@ -47,7 +47,10 @@ def main(customers: int = 1_000_000) -> None:
         f"Feature groups, {customers:,} customers, {purchases:,} purchases ({vectors.rows:,} rows each)",
         ("step", "seconds"),
         [(name, f"{seconds:.1f}") for name, seconds in rows]
-        + [("five groups", f"{total:.1f} (target under {TARGET_SECONDS:.0f})"), ("vectors joined", f"{vectors.seconds:.1f}")]
+        + [
+            ("five groups", f"{total:.1f} (target under {TARGET_SECONDS:.0f})"),
+            ("vectors joined", f"{vectors.seconds:.1f}"),
+        ]
         + [("peak memory, GiB", f"{peak:.1f}")],
     )
 

@@ -17,6 +17,11 @@ def simulated_warehouse(folder: Path, customers: int, last_day: date) -> tuple[D
     folder.mkdir(parents=True, exist_ok=True)
     warehouse = DuckDBWarehouse(folder)
     population = Population(
-        customers, last_day - timedelta(days=DAYS - 1), last_day, seed=1, purchases_per_year=PURCHASES_A_YEAR, joined_share=1.0
+        customers,
+        last_day - timedelta(days=DAYS - 1),
+        last_day,
+        seed=1,
+        purchases_per_year=PURCHASES_A_YEAR,
+        joined_share=1.0,
     )
     return warehouse, warehouse.upsert_transactions(simulate(population), {})

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bnpl_features.errors import SettingsError
+from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.warehouse.transactions import Source
 
 FILE_VARIABLE = "BNPL_SETTINGS"
@@ -66,7 +69,7 @@ class Settings:
     warehouse: WarehouseSettings = WarehouseSettings()
     store: StoreSettings = StoreSettings()
     checks: CheckSettings = CheckSettings()
-    source: Source = Source()
+    source: Source = field(default_factory=Source)
 
 
 _VARIABLES: dict[str, tuple[str, str]] = {
@@ -89,12 +92,22 @@ _VARIABLES: dict[str, tuple[str, str]] = {
     "BNPL_DRIFT_WARN": ("checks", "drift_warn"),
     "BNPL_DRIFT_ERROR": ("checks", "drift_error"),
     "BNPL_REFERENCE_DAYS": ("checks", "reference_days"),
+    "BNPL_ROW_COUNT_TOLERANCE": ("checks", "row_count_tolerance"),
+    "BNPL_NULL_INCREASE": ("checks", "null_increase"),
     "BNPL_TRANSACTIONS": ("transactions", "relation"),
 }
 """Environment variable -> (section, key) of the settings file."""
 
 _COLUMN_VARIABLE = "BNPL_COLUMN_"
 """BNPL_COLUMN_<CANONICAL NAME>=<own name> maps one column."""
+
+_SECTIONS = ("warehouse", "store", "checks", "transactions")
+_SOURCE_KEYS = ("relation", "columns")
+_SECRET_KEYS = ("url", "customer_key")
+"""Their values, a URL with a password among them, are never part of a message."""
+
+_POSITIVE_KEYS = ("timeout_seconds", "reference_days")
+"""Numbers that must be above 0; all others are at least 0."""
 
 
 def load_settings(
@@ -105,61 +118,123 @@ def load_settings(
     `environment` stands in for the process's own; `overrides` are variables that take precedence over it.
     """
     variables = {**(os.environ if environment is None else environment), **(overrides or {})}
+    given = {name: place for name, place in _VARIABLES.items() if variables.get(name)}
     values = _file_values(variables, folder or Path.cwd())
-    for name, (section, key) in _VARIABLES.items():
-        if variables.get(name):
-            values.setdefault(section, {})[key] = variables[name]
-    transactions = values.get("transactions", {})
-    columns = dict(transactions.get("columns", {}))
-    for name, value in variables.items():
-        if name.startswith(_COLUMN_VARIABLE):
-            columns[name.removeprefix(_COLUMN_VARIABLE).lower()] = value
+    for name, (section, key) in given.items():
+        values.setdefault(section, {})[key] = variables[name]
+    named = {place: name for name, place in given.items()}
     settings = Settings(
-        warehouse=_section(WarehouseSettings, "warehouse", values),
-        store=_section(StoreSettings, "store", values),
-        checks=_section(CheckSettings, "checks", values),
-        source=Source(transactions.get("relation", "transactions"), columns),
+        warehouse=_section(WarehouseSettings, "warehouse", values, named),
+        store=_section(StoreSettings, "store", values, named),
+        checks=_section(CheckSettings, "checks", values, named),
+        source=_source(values.get("transactions", {}), variables),
     )
     if settings.warehouse.engine not in ENGINES:
         raise SettingsError(f"warehouse engine {settings.warehouse.engine!r}: choose one of {', '.join(ENGINES)}")
+    _require_order("checks.drift_warn and drift_error", settings.checks.drift_warn, settings.checks.drift_error)
     return settings
 
 
 def _file_values(variables: Mapping[str, str], folder: Path) -> dict[str, dict[str, Any]]:
     named = variables.get(FILE_VARIABLE)
-    path = Path(named) if named else folder / DEFAULT_FILE
+    path = Path(named).expanduser() if named else folder / DEFAULT_FILE
     if not path.exists():
         if named:
             raise SettingsError(f"{FILE_VARIABLE} names {named}, which does not exist; correct it or unset it")
         return {}
     try:
-        values: dict[str, dict[str, Any]] = tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
+        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}; correct its permissions or name") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML: {error}") from error
-    unknown = set(values) - {"warehouse", "store", "checks", "transactions"}
-    if unknown:
-        raise SettingsError(f"{path} has unknown sections: {', '.join(sorted(unknown))}; see docs/settings.md")
+    _refuse_unknown(f"{path} has unknown sections", values, _SECTIONS)
+    for section, keys in values.items():
+        if not isinstance(keys, dict):
+            raise SettingsError(f"{path}: {section} is a section; write [{section}] and its keys below")
     return values
 
 
-def _section(kind: type[T], section: str, values: Mapping[str, Mapping[str, Any]]) -> T:
+def _source(given: Mapping[str, Any], variables: Mapping[str, str]) -> Source:
+    _refuse_unknown("settings section [transactions] has unknown keys", given, _SOURCE_KEYS)
+    columns = given.get("columns", {})
+    if not isinstance(columns, dict):
+        raise SettingsError(
+            "transactions.columns is a section; write [transactions.columns] and name = 'own name' below"
+        )
+    mapped = {
+        name.removeprefix(_COLUMN_VARIABLE).lower(): own
+        for name, own in variables.items()
+        if name.startswith(_COLUMN_VARIABLE) and own
+    }
+    return Source(given.get("relation", Source.relation), {**columns, **mapped})
+
+
+def _section(
+    kind: type[T], section: str, values: Mapping[str, Mapping[str, Any]], named: Mapping[tuple[str, str], str]
+) -> T:
     given = values.get(section, {})
     defaults = kind()
-    unknown = [key for key in given if not hasattr(defaults, key)]
+    known = [field.name for field in fields(defaults)]  # type: ignore[arg-type]
+    _refuse_unknown(f"settings section [{section}] has unknown keys", given, known)
+    return kind(
+        **{
+            key: _typed(key, named.get((section, key), f"{section}.{key}"), value, getattr(defaults, key))
+            for key, value in given.items()
+        }
+    )
+
+
+def _refuse_unknown(says: str, given: Mapping[str, Any], known: tuple[str, ...] | list[str]) -> None:
+    unknown = sorted(set(given) - set(known))
     if unknown:
-        raise SettingsError(
-            f"settings section [{section}] has unknown keys: {', '.join(unknown)}; see docs/settings.md"
-        )
-    return kind(**{key: _typed(section, key, value, getattr(defaults, key)) for key, value in given.items()})
+        hint = get_close_matches(unknown[0], known, n=1)
+        mend = f"did you mean {hint[0]!r}?" if hint else "see docs/settings.md"
+        raise SettingsError(f"{says}: {', '.join(unknown)}; {mend}")
 
 
-def _typed(section: str, key: str, value: Any, default: Any) -> Any:
-    """`value` as the type of the default it replaces."""
+def _typed(key: str, name: str, value: Any, default: Any) -> Any:
+    """`value` as the type of the default it replaces; `name` is the variable or key that gave it."""
+    if isinstance(default, (str, bytes, Path)):
+        if not isinstance(value, str):
+            shown = "" if key in _SECRET_KEYS else f" {value!r}"
+            raise SettingsError(f"setting {name}{shown} must be text; put it in quotes")
+        if isinstance(default, Path):
+            return Path(value).expanduser()
+        return value.encode() if isinstance(default, bytes) else value
+    if isinstance(default, (int, float)):
+        return _number(key, name, value, type(default))
+    return _thresholds(name, value)
+
+
+def _number(key: str, name: str, value: Any, kind: type[int] | type[float]) -> int | float:
+    wanted = "a whole number" if kind is int else "a number"
+    bound = "above 0" if key in _POSITIVE_KEYS else "of at least 0"
     try:
-        if isinstance(default, bytes):
-            return str(value).encode()
-        if isinstance(default, (int, float, str, Path)):
-            return type(default)(value) if not isinstance(default, Path) else Path(value)
-        return {name: (float(pair[0]), float(pair[1])) for name, pair in value.items()}
-    except (TypeError, ValueError, IndexError, AttributeError) as error:
-        raise SettingsError(f"setting {section}.{key} is {value!r}, which does not fit: {error}") from error
+        # int(2.5) and int(True) would pass silently for 2 and 1.
+        number = kind(value) if isinstance(value, (str, int, kind)) and not isinstance(value, bool) else math.nan
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number) or number < 0 or (number == 0 and key in _POSITIVE_KEYS):
+        raise SettingsError(f"setting {name} is {value!r}, but must be {wanted} {bound}")
+    return number
+
+
+def _thresholds(name: str, value: Any) -> dict[str, tuple[float, float]]:
+    """Feature -> (warn, error)."""
+    if not isinstance(value, dict):
+        raise SettingsError(f"{name} is {value!r}; write [{name}] and feature = [warn, error] below")
+    _refuse_unknown(f"{name} names unknown features", value, [feature.name for feature in BEHAVIOURAL.features])
+    pairs = {}
+    for feature, pair in value.items():
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise SettingsError(f"{name}.{feature} is {pair!r}, but must be two numbers: [warn, error]")
+        warn, error = (float(_number("", f"{name}.{feature}", bound, float)) for bound in pair)
+        _require_order(f"{name}.{feature}", warn, error)
+        pairs[feature] = (warn, error)
+    return pairs
+
+
+def _require_order(name: str, warn: float, error: float) -> None:
+    if warn > error:
+        raise SettingsError(f"{name}: the warning threshold {warn} is above the error threshold {error}; exchange them")

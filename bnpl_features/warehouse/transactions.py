@@ -30,7 +30,7 @@ class Source:
     columns: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not _RELATION.match(self.relation):
+        if not isinstance(self.relation, str) or not _RELATION.match(self.relation):
             raise SettingsError(f"transactions relation {self.relation!r}: use a table name such as dataset.table")
         known = {column.name for column in PURCHASE_COLUMNS}
         for canonical, own in self.columns.items():
@@ -40,31 +40,32 @@ class Source:
                     f"the column map names {canonical!r}, which is not a column of the source contract"
                     + (f"; did you mean {hint[0]!r}?" if hint else "; see docs/source.md")
                 )
-            if not _COLUMN.match(own):
+            if not isinstance(own, str) or not _COLUMN.match(own):
                 raise SettingsError(f"the column map gives {canonical} the name {own!r}; use a plain column name")
 
     def own_name(self, column: Column) -> str:
         return self.columns.get(column.name, column.name)
 
-    def sql(self, *, outcome: bool = True) -> str:
+    def sql(self) -> str:
         """The relation for a FROM clause: its name, or a query that renames its columns to the canonical ones."""
         if not self.columns:
             return f"`{self.relation}`" if self.relation != "transactions" else self.relation
-        inputs = [column for column in PURCHASE_COLUMNS if column.feature_input]
+        # Other columns may be absent, unless the map names them. Quoted, because a name of the user's may be a keyword.
         selected = ", ".join(
-            column.name if self.own_name(column) == column.name else f"{self.own_name(column)} AS {column.name}"
-            for column in inputs
+            column.name if self.own_name(column) == column.name else f"`{self.own_name(column)}` AS {column.name}"
+            for column in PURCHASE_COLUMNS
+            if column.feature_input or column.name in self.columns
         )
         return f"(SELECT {selected} FROM `{self.relation}`)"
 
 
 def check_columns(source: Source, found: Mapping[str, str], where: str) -> None:
-    """Raise `InputError` unless `found` (name -> canonical type) has every column the features read, rightly typed."""
+    """Raise `InputError` unless `found`, by canonical type, has the columns that features read and the map names."""
     problems = []
     for column in PURCHASE_COLUMNS:
         own = source.own_name(column)
         if own not in found:
-            if column.feature_input:
+            if column.feature_input or column.name in source.columns:
                 problems.append(_missing(column, own, found))
         elif found[own] not in ACCEPTED_TYPES[column.type]:
             problems.append(_mistyped(column, own, found[own]))
@@ -73,6 +74,12 @@ def check_columns(source: Source, found: Mapping[str, str], where: str) -> None:
 
 
 def _missing(column: Column, own: str, found: Mapping[str, str]) -> str:
+    same_but_case = [name for name in found if name.casefold() == own.casefold()]
+    if same_but_case:
+        return (
+            f"column {own!r} ({column.type}) is missing, but {same_but_case[0]!r} differs from it only in case; "
+            f"map it with --column {column.name}={same_but_case[0]}"
+        )
     candidates = [column.alias] if column.alias in found else get_close_matches(own, list(found), n=1, cutoff=0.6)
     mend = (
         f"map it with --column {column.name}={candidates[0]} (or [transactions.columns] in the settings file)"
@@ -85,7 +92,10 @@ def _missing(column: Column, own: str, found: Mapping[str, str]) -> str:
 def _mistyped(column: Column, own: str, found: str) -> str:
     if column.type is ColumnType.TIMESTAMP and found == "DATETIME":
         return (
-            f"column {own!r} has timestamps without a time zone; if they are UTC say so with --assume-timezone UTC, "
-            "or store them as TIMESTAMP"
+            f"column {own!r} has timestamps without a time zone; if they are UTC pass --assume-timezone UTC "
+            "(otherwise their IANA zone), or store them as TIMESTAMP"
         )
-    return f"column {own!r} is {found}, but must be {column.type}; cast it in a view, or map another column"
+    return (
+        f"column {own!r} is {found}, but must be {column.type}; cast it (in a view, or where the file is written), "
+        "or map another column"
+    )
