@@ -26,7 +26,6 @@ VOLUME = FeatureGroup(
             "Completed purchases in 90 days.",
             "COUNT({transaction_timestamp})",
             window=QUARTER,
-            width_bytes=2,
         ),
         number("amount_sum_30d", "Sum of amount.", "USD", "COALESCE(SUM({amount}), 0)", AMOUNT_USD, empty=0.0),
         number("amount_mean_30d", "Mean amount.", "USD", "AVG({amount})", AMOUNT_USD),

@@ -40,8 +40,8 @@ def _floats(column: pa.Array, field: Field) -> Floats:
     if field.kind is not Kind.NAME:
         return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
     positions = pc.index_in(column, value_set=pa.array(field.storage.names, pa.string()))
-    unknown = column.filter(pc.and_(pc.is_valid(column), pc.is_null(positions)))
-    if len(unknown):
+    if positions.null_count != column.null_count:
+        unknown = column.filter(pc.and_(pc.is_valid(column), pc.is_null(positions)))
         raise InputError(
             f"{field.name} holds {unknown[0].as_py()!r}, which is not one of {', '.join(field.storage.names)}; "
             "add it to the declaration, or correct the SQL"

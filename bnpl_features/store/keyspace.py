@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from bnpl_features.errors import SettingsError
 
 CUSTOMERS_PER_BUCKET = 64
-FIELD_BYTES = 8
+DIGEST_BYTES = 8
+FIELD_BYTES = 6
+"""The low bytes of the digest. With the bucket, which its high bytes choose, they still tell 2**48 customers a bucket
+apart: an unknown customer is taken for another once in 4 * 10**12 lookups."""
+
 _DIGEST_PURPOSE = b"bnpl-customer"
 _CHECK_PURPOSE = b"bnpl-key-check"
 LARGEST_SECRET_BYTES = hashlib.blake2b.MAX_KEY_SIZE
@@ -73,8 +79,8 @@ class Keyspace:
 class CustomerKey:
     """The secret that turns a customer id into a digest; publisher and readers share it.
 
-    The raw id is never stored. The digest's 8 bytes are the hash field; its high half chooses the bucket, so that
-    digests in order are buckets in order.
+    The raw id is never stored. The digest's high half chooses the bucket, so that digests in order are buckets
+    in order; its low bytes are the hash field.
     """
 
     secret: bytes = b""
@@ -91,30 +97,31 @@ class CustomerKey:
         """Tells two secrets apart without giving either away; it stands in the manifest."""
         return hashlib.blake2b(b"", digest_size=8, key=self.secret, person=_CHECK_PURPOSE).hexdigest()
 
-    def field(self, customer_id: str) -> bytes:
-        """The field of any text: half a surrogate pair, which JSON may carry, is an unknown customer, not an error."""
-        return hashlib.blake2b(
-            customer_id.encode(errors="surrogatepass"),
-            digest_size=FIELD_BYTES,
-            key=self.secret,
-            person=_DIGEST_PURPOSE,
-        ).digest()
+    def digest(self, customer_id: str) -> bytes:
+        """The digest of any text: half a surrogate pair, which JSON may carry, is an unknown customer, not an error."""
+        hashed = self._keyed.copy()
+        hashed.update(customer_id.encode(errors="surrogatepass"))
+        return hashed.digest()
 
-    def fields(self, customer_ids: list[str]) -> bytes:
-        """The fields of many customers, one after the other."""
-        blake2b, secret, purpose = hashlib.blake2b, self.secret, _DIGEST_PURPOSE
-        return b"".join(
-            [
-                blake2b(customer_id.encode(), digest_size=FIELD_BYTES, key=secret, person=purpose).digest()
-                for customer_id in customer_ids
-            ]
-        )
+    def digests(self, customer_ids: Iterable[str]) -> bytes:
+        """The digests of many customers, one after the other."""
+        return b"".join(map(self.digest, customer_ids))
+
+    @cached_property
+    def _keyed(self) -> hashlib.blake2b:
+        """The hash with the secret taken in already: a copy costs half of starting anew."""
+        return hashlib.blake2b(digest_size=DIGEST_BYTES, key=self.secret, person=_DIGEST_PURPOSE)
 
 
 def bucket_count(customers: int) -> int:
     return max(1, -(-customers // CUSTOMERS_PER_BUCKET))
 
 
-def bucket_of(field: bytes, buckets: int) -> int:
+def bucket_of(digest: bytes, buckets: int) -> int:
     """The bucket of a digest: its high 32 bits, scaled to the number of buckets."""
-    return (int.from_bytes(field[:4], "big") * buckets) >> 32
+    return (int.from_bytes(digest[:4], "big") * buckets) >> 32
+
+
+def field_of(digest: bytes) -> bytes:
+    """The hash field of a digest: what the choice of the bucket has not told already."""
+    return digest[-FIELD_BYTES:]

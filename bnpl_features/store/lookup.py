@@ -12,7 +12,7 @@ import numpy as np
 from bnpl_features.errors import LayoutMismatch
 from bnpl_features.features.feature import Value
 from bnpl_features.store.codec import Codec, Floats
-from bnpl_features.store.keyspace import CustomerKey, Keyspace, bucket_of
+from bnpl_features.store.keyspace import FIELD_BYTES, CustomerKey, Keyspace, bucket_of, field_of
 from bnpl_features.store.manifest import Manifest
 
 STALE_AFTER = timedelta(hours=30)
@@ -70,9 +70,14 @@ class ServedVersion:
 
     def command(self, customer_id: str) -> bytes:
         """The customer's lookup in the server's protocol."""
-        field = self._key.field(customer_id)
-        bucket = self._prefix + b"%d" % bucket_of(field, self._buckets)
-        return b"*3\r\n$4\r\nHGET\r\n$%d\r\n%b\r\n$8\r\n%b\r\n" % (len(bucket), bucket, field)
+        digest = self._key.digest(customer_id)
+        bucket = self._prefix + b"%d" % bucket_of(digest, self._buckets)
+        return b"*3\r\n$4\r\nHGET\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (
+            len(bucket),
+            bucket,
+            FIELD_BYTES,
+            field_of(digest),
+        )
 
     def answer(self, reply: bytes | None, now: float) -> Answer:
         """The answer to the command's reply; `now` is seconds since the epoch."""

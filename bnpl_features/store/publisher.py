@@ -24,7 +24,7 @@ from bnpl_features.store.lookup import ServedVersion
 from bnpl_features.store.manifest import Manifest, Provenance
 from bnpl_features.store.preflight import check_encoding, check_memory, check_settings, plan_memory
 from bnpl_features.store.spool import Ranges, Spool
-from bnpl_features.store.staging import StagedRange, buckets_of, seal_range, stage_range, verify_range
+from bnpl_features.store.staging import StagedRange, buckets_of, seal, stage_range, verify_range
 from bnpl_features.store.verification import Sample, verify_sample
 from bnpl_features.store.versions import (
     RETAINED_VERSIONS,
@@ -131,8 +131,7 @@ def _stage(
             )
         staged = _send(target, version, spool, progress)
         clock.lap("stage and verify")
-        if staged[0].largest:
-            check_encoding(client, staged[0].largest.key)
+        check_encoding(client, staged[0].fullest)
         manifest = Manifest(
             version=version,
             partition_date=partition,
@@ -147,7 +146,9 @@ def _stage(
         )
         verify_sample(client, ServedVersion(manifest, keyspace, target.key), sample)
         client.set(keyspace.manifest(version), manifest.to_json())
-        _seal(target, version, spool)
+        with borrowed_connection(client) as connection:
+            for part in staged:
+                seal(connection, part.keys)
         mark(client, keyspace, version, State.VERIFIED)
         clock.lap("seal")
     return manifest
@@ -163,13 +164,17 @@ def _fill(
     progress: Progress,
 ) -> dict[str, int]:
     saturated: dict[str, int] = {}
-    for batch in batches:
-        encoded = codec.encode(batch.columns)
-        spool.add(key.fields(batch.customer_ids), encoded.records)
-        sample.take(batch)
-        for name, count in encoded.saturated.items():
-            saturated[name] = saturated.get(name, 0) + count
-        progress("encode", spool.customers, customers)
+    # Encoding is NumPy's work and hashing is Python's: side by side they use two cores.
+    with ThreadPoolExecutor(1) as encoder:
+        for batch in batches:
+            encoding = encoder.submit(codec.encode, batch.columns)
+            digests = key.digests(batch.customer_ids)
+            encoded = encoding.result()
+            spool.add(digests, encoded.records)
+            sample.take(batch)
+            for name, count in encoded.saturated.items():
+                saturated[name] = saturated.get(name, 0) + count
+            progress("encode", spool.customers, customers)
     spool.close()
     return saturated
 
@@ -182,7 +187,7 @@ def _send(target: Target, version: int, spool: Spool, progress: Progress) -> lis
         rows = spool.rows_of(number)
         buckets = buckets_of(rows, spool.ranges, prefix)
         with borrowed_connection(target.client) as connection:
-            staged = stage_range(connection, number, rows, buckets, STAGED_TTL_SECONDS)
+            staged = stage_range(connection, rows, buckets, STAGED_TTL_SECONDS)
             verify_range(connection, rows, buckets)
         return staged
 
@@ -193,13 +198,6 @@ def _send(target: Target, version: int, spool: Spool, progress: Progress) -> lis
             done += staged.customers
             progress("stage and verify", done, spool.customers)
     return results
-
-
-def _seal(target: Target, version: int, spool: Spool) -> None:
-    prefix = target.keyspace.bucket_prefix(version)
-    with borrowed_connection(target.client) as connection:
-        for number in range(spool.ranges.count):
-            seal_range(connection, buckets_of(spool.rows_of(number), spool.ranges, prefix))
 
 
 def _refuse_older(target: Target, partition: date) -> int | None:

@@ -11,11 +11,23 @@ from numpy.typing import NDArray
 
 from bnpl_features.errors import PublicationRefused
 from bnpl_features.store.codec import Records
-from bnpl_features.store.keyspace import FIELD_BYTES
+from bnpl_features.store.keyspace import DIGEST_BYTES, FIELD_BYTES
 
 CUSTOMERS_PER_RANGE = 250_000
 
-Rows = NDArray[np.void]
+
+@dataclass(frozen=True)
+class SortedRows:
+    """The customers of a range in the order of their digests, which is the order of their buckets.
+
+    `pairs` has a row a customer: the bytes of the hash field, then those of the record.
+    """
+
+    digests: NDArray[np.uint64]
+    pairs: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.digests)
 
 
 @dataclass(frozen=True)
@@ -51,10 +63,10 @@ class Spool:
     def row_type(self) -> np.dtype[np.void]:
         return np.dtype([("digest", ">u8"), ("record", "u1", (self.record_bytes,))])
 
-    def add(self, fields: bytes, records: Records) -> None:
-        """Append customers: their 8-byte fields one after the other, and their records."""
+    def add(self, digests: bytes, records: Records) -> None:
+        """Append customers: their digests one after the other, and their records."""
         rows = np.empty(len(records), dtype=self.row_type)
-        rows["digest"] = np.frombuffer(fields, dtype=">u8")
+        rows["digest"] = np.frombuffer(digests, dtype=">u8")
         rows["record"] = records
         owner = self.ranges.of_digests(rows["digest"].astype(np.uint64))
         order = np.argsort(owner, kind="stable")
@@ -65,11 +77,8 @@ class Spool:
                 self._file(number).write(rows[chosen].tobytes())
         self.customers += len(records)
 
-    def rows_of(self, number: int) -> Rows:
-        """The rows of one range in the order of their digests, which is the order of their buckets.
-
-        Raises `PublicationRefused` where two have one digest.
-        """
+    def rows_of(self, number: int) -> SortedRows:
+        """The rows of one range; raises `PublicationRefused` where two have one digest."""
         path = self.folder / str(number)
         rows = np.fromfile(path, dtype=self.row_type) if path.exists() else np.empty(0, dtype=self.row_type)
         digests = rows["digest"].astype(np.uint64)
@@ -78,10 +87,11 @@ class Spool:
         twice = int(np.count_nonzero(digests[1:] == digests[:-1]))
         if twice:
             raise PublicationRefused(
-                f"{twice} records share their {FIELD_BYTES}-byte key with another: a customer appears twice in the "
-                "partition (see the uniqueness check), or two digests collide (then change the customer key)"
+                f"{twice} records share their digest with another: a customer appears twice in the partition "
+                "(see the uniqueness check), or two digests collide (then change the customer key)"
             )
-        return rows[order]
+        raw = rows.view(np.uint8).reshape(len(rows), self.row_type.itemsize)
+        return SortedRows(digests, raw[order, DIGEST_BYTES - FIELD_BYTES :])
 
     def close(self) -> None:
         for file in self._files.values():

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from bnpl_features.errors import InputError, QueryFailed
 from bnpl_features.features.purchase import IDENTITY, PURCHASE_COLUMNS, TIMESTAMP_COLUMN, Column, ColumnType
+from bnpl_features.warehouse.conversion import convert, null_of
 from bnpl_features.warehouse.files import ANY, POSITION, TEXT, OpenFile, find_files, open_file, readable
 from bnpl_features.warehouse.transactions import Source, check_columns
 from bnpl_features.warehouse.validate import (
@@ -39,13 +40,6 @@ Progress = Callable[[str, int, int], None]
 BATCH_ROWS = 100_000
 MEMORY_LIMIT = "2GB"
 """Beyond it DuckDB spills to the temporary folder."""
-
-LARGEST_EXACT_FLOAT = 2**53
-"""Above it a whole number given as FLOAT64 may be its neighbour."""
-
-_CLOCK = r"[ T]\d{2}:\d{2}(:\d{2}([.]\d+)?)?"
-_ZONED = rf"\d{{4}}-\d{{2}}-\d{{2}}{_CLOCK} ?(Z|UTC|[+-]\d{{2}}(:?\d{{2}})?)"
-_NAIVE = rf"\d{{4}}-\d{{2}}-\d{{2}}({_CLOCK})?"
 
 _ARROW = {
     ColumnType.STRING: pa.string(),
@@ -187,12 +181,12 @@ def _spool(
 def _canonical(file: OpenFile, source: Source, zone: str | None, number: int) -> str:
     """The file's rows in the contract's columns and types, with what could not be read as such noted beside them."""
     converted = {
-        column: _convert(column, file.expressions[own], file, file.types[own], zone)
+        column: convert(column, file.expressions[own], file, file.types[own], zone)
         for column in PURCHASE_COLUMNS
         if (own := source.own_name(column)) in file.types
     }
     selected = [
-        f"{converted[column].value if column in converted else _null(column)} AS {column.name}"
+        f"{converted[column].value if column in converted else null_of(column)} AS {column.name}"
         for column in PURCHASE_COLUMNS
     ]
     failures = [f"IF({c.failed}, '{column.name},', '')" for column, c in converted.items() if c.failed]
@@ -203,74 +197,6 @@ def _canonical(file: OpenFile, source: Source, zone: str | None, number: int) ->
         f"IF({unreadable} = '', '', ',' || {unreadable}) AS {UNREADABLE}, COALESCE({unzoned}, false) AS {UNZONED} "
         f"FROM {file.relation}"
     )
-
-
-@dataclass(frozen=True)
-class _Converted:
-    """SQL for a canonical value, for whether a value was there but not of its type, for whether it lacks a zone."""
-
-    value: str
-    failed: str = ""
-    unzoned: str = ""
-
-
-_DUCKDB = {
-    ColumnType.STRING: "VARCHAR",
-    ColumnType.TIMESTAMP: "TIMESTAMPTZ",
-    ColumnType.FLOAT64: "DOUBLE",
-    ColumnType.INT64: "BIGINT",
-    ColumnType.BOOL: "BOOLEAN",
-}
-
-
-def _null(column: Column) -> str:
-    return f"CAST(NULL AS {_DUCKDB[column.type]})"
-
-
-def _convert(column: Column, own: str, file: OpenFile, kind: str, zone: str | None) -> _Converted:
-    if column.type is ColumnType.STRING:
-        return _Converted(f"CAST({own} AS VARCHAR)")
-    given = f"NULLIF(TRIM({own}), '')" if file.is_text else own
-    if column.type is ColumnType.TIMESTAMP:
-        return _timestamp_from_text(given, zone) if file.is_text else _timestamp(own, kind, zone)
-    if column.type is ColumnType.INT64:
-        return _integer(given) if file.is_text or kind != "INT64" else _tried(given, "BIGINT")
-    if column.type is ColumnType.FLOAT64:
-        number = _tried(given, "DOUBLE")
-        return number if column.required else _Converted(_unless_nan(number.value), number.failed)
-    return _tried(given, _DUCKDB[column.type])
-
-
-def _tried(given: str, duckdb_type: str) -> _Converted:
-    value = f"TRY_CAST({given} AS {duckdb_type})"
-    return _Converted(value, f"{given} IS NOT NULL AND {value} IS NULL")
-
-
-def _integer(given: str) -> _Converted:
-    """Whole numbers only, which may come as floats, with NaN for null."""
-    number = _unless_nan(f"TRY_CAST({given} AS DOUBLE)")
-    is_whole = f"{number} = TRUNC({number}) AND ABS({number}) < {LARGEST_EXACT_FLOAT}"
-    unread = f"TRY_CAST({given} AS DOUBLE) IS NULL AND {given} IS NOT NULL"
-    return _Converted(f"IF({is_whole}, TRY_CAST({number} AS BIGINT), NULL)", f"{unread} OR NOT ({is_whole})")
-
-
-def _unless_nan(number: str) -> str:
-    return f"IF(ISNAN({number}), NULL, {number})"
-
-
-def _timestamp(own: str, kind: str, zone: str | None) -> _Converted:
-    if kind == "DATETIME":
-        return _Converted(f"TIMEZONE('{zone}', CAST({own} AS TIMESTAMP))")
-    return _Converted(f"CAST({own} AS TIMESTAMPTZ)")
-
-
-def _timestamp_from_text(given: str, zone: str | None) -> _Converted:
-    is_zoned, is_naive = (f"REGEXP_FULL_MATCH({given}, '{pattern}')" for pattern in (_ZONED, _NAIVE))
-    naive = f"TIMEZONE('{zone}', TRY_CAST({given} AS TIMESTAMP))" if zone else "NULL"
-    value = f"CASE WHEN {is_zoned} THEN TRY_CAST({given} AS TIMESTAMPTZ) WHEN {is_naive} THEN {naive} END"
-    unzoned = "" if zone else is_naive
-    failed = f"{given} IS NOT NULL AND ({value}) IS NULL" + (f" AND NOT {unzoned}" if unzoned else "")
-    return _Converted(value, failed, unzoned)
 
 
 def _without_duplicates(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> str:

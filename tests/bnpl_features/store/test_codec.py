@@ -126,7 +126,7 @@ def test_encoding_what_was_decoded_gives_the_same_bytes() -> None:
 def test_no_rows_are_no_records() -> None:
     encoded = CODEC.encode({name: np.array([]) for name in LAYOUT.names})
 
-    assert encoded.records.shape == (0, 56)
+    assert encoded.records.shape == (0, 55)
     assert CODEC.decode(encoded.records).shape == (0, 38)
 
 

@@ -280,7 +280,7 @@ def then_sleep(name):
         sleep()
     setattr(publisher, name, working)
 
-if moment in ("_seal", "mark", "activate"):
+if moment in ("seal", "mark", "activate"):
     then_sleep(moment)
 Shop(url, namespace).publish(customers=2_000, mark=9, progress=progress)
 """
@@ -288,7 +288,7 @@ Shop(url, namespace).publish(customers=2_000, mark=9, progress=progress)
 
 @pytest.mark.parametrize(
     ("moment", "expires"),
-    [("encode", None), ("stage and verify", True), ("_seal", False), ("mark", False)],
+    [("encode", None), ("stage and verify", True), ("seal", False), ("mark", False)],
 )
 def test_publisher_killed_leaves_the_active_version_readable_and_the_next_one_sweeps(
     shop: Shop, moment: str, expires: bool | None
@@ -381,7 +381,7 @@ def test_a_read_only_replica_is_told_to_be_one(valkey: str, server: Server) -> N
 def test_short_listpacks_are_refused_with_the_settings_name(server: Server) -> None:
     wasteful = new_shop(server("--hash-max-listpack-value", "32"))
 
-    with pytest.raises(StoreMisconfigured, match=r"hash-max-listpack-value 32, but 56 .* CONFIG SET hash-max-.* 56"):
+    with pytest.raises(StoreMisconfigured, match=r"hash-max-listpack-value 32, but 55 .* CONFIG SET hash-max-.* 55"):
         wasteful.publish()
 
     assert wasteful.bucket_keys(1) == []

@@ -9,8 +9,9 @@ import pytest
 
 from bnpl_features.errors import PublicationRefused, VerificationFailed
 from bnpl_features.store.connection import borrowed_connection
-from bnpl_features.store.spool import Ranges, Rows, Spool
-from bnpl_features.store.staging import Bucket, buckets_of, seal_range, stage_range, verify_range
+from bnpl_features.store.keyspace import FIELD_BYTES
+from bnpl_features.store.spool import Ranges, SortedRows, Spool
+from bnpl_features.store.staging import Bucket, buckets_of, seal, stage_range, verify_range
 from tests.bnpl_features.store.shop import Shop
 
 RECORD_BYTES = 56
@@ -21,7 +22,7 @@ def test_staged_buckets_hold_the_rows_and_expire(any_shop: Shop, tmp_path: Path)
     rows, buckets = some_rows(any_shop, tmp_path)
 
     with borrowed_connection(any_shop.client) as connection:
-        staged = stage_range(connection, 0, rows, buckets, ttl_seconds=100)
+        staged = stage_range(connection, rows, buckets, ttl_seconds=100)
         verify_range(connection, rows, buckets)
 
     assert staged.customers == 1_000
@@ -32,9 +33,9 @@ def test_staged_buckets_hold_the_rows_and_expire(any_shop: Shop, tmp_path: Path)
 def test_a_record_changed_in_the_store_is_found(shop: Shop, tmp_path: Path) -> None:
     rows, buckets = some_rows(shop, tmp_path)
     with borrowed_connection(shop.client) as connection:
-        stage_range(connection, 0, rows, buckets, ttl_seconds=100)
+        stage_range(connection, rows, buckets, ttl_seconds=100)
     victim = buckets[7]
-    field = int(rows["digest"][victim.start]).to_bytes(8, "big")
+    field = rows.pairs[victim.start, :FIELD_BYTES].tobytes()
     shop.client.hset(victim.key, field, b"\0" * RECORD_BYTES)
 
     with (
@@ -49,9 +50,9 @@ def test_a_record_changed_in_the_store_is_found(shop: Shop, tmp_path: Path) -> N
 def test_a_bucket_in_another_order_is_the_same_bucket(shop: Shop, tmp_path: Path) -> None:
     rows, buckets = some_rows(shop, tmp_path)
     with borrowed_connection(shop.client) as connection:
-        stage_range(connection, 0, rows, buckets, ttl_seconds=100)
+        stage_range(connection, rows, buckets, ttl_seconds=100)
         bucket = buckets[0]
-        field = int(rows["digest"][bucket.start]).to_bytes(8, "big")
+        field = rows.pairs[bucket.start, :FIELD_BYTES].tobytes()
         record = shop.client.hget(bucket.key, field)
         shop.client.hdel(bucket.key, field)
         shop.client.hset(bucket.key, field, record)
@@ -63,17 +64,17 @@ def test_staging_twice_is_noticed(shop: Shop, tmp_path: Path) -> None:
     rows, buckets = some_rows(shop, tmp_path)
 
     with borrowed_connection(shop.client) as connection:
-        stage_range(connection, 0, rows, buckets, ttl_seconds=100)
-        with pytest.raises(VerificationFailed, match=r"took 0 of \d+ new customers; something else writes"):
-            stage_range(connection, 0, rows, buckets, ttl_seconds=100)
+        stage_range(connection, rows, buckets, ttl_seconds=100)
+        with pytest.raises(VerificationFailed, match=r"took 0 of \d+ new customers: something else writes"):
+            stage_range(connection, rows, buckets, ttl_seconds=100)
 
 
 def test_sealed_buckets_stay(any_shop: Shop, tmp_path: Path) -> None:
     rows, buckets = some_rows(any_shop, tmp_path)
 
     with borrowed_connection(any_shop.client) as connection:
-        stage_range(connection, 0, rows, buckets, ttl_seconds=100)
-        seal_range(connection, buckets)
+        stage_range(connection, rows, buckets, ttl_seconds=100)
+        seal(connection, [bucket.key for bucket in buckets])
 
     assert {any_shop.client.ttl(bucket.key) for bucket in buckets} == {-1}
 
@@ -82,10 +83,10 @@ def test_a_bucket_that_expired_before_the_seal_is_named(shop: Shop, tmp_path: Pa
     rows, buckets = some_rows(shop, tmp_path)
 
     with borrowed_connection(shop.client) as connection:
-        stage_range(connection, 0, rows, buckets, ttl_seconds=100)
+        stage_range(connection, rows, buckets, ttl_seconds=100)
         shop.client.delete(buckets[4].key)
         with pytest.raises(VerificationFailed, match=f"{buckets[4].key.decode()} expired or was evicted"):
-            seal_range(connection, buckets)
+            seal(connection, [bucket.key for bucket in buckets])
 
 
 def test_ranges_divide_the_rows_among_them(tmp_path: Path) -> None:
@@ -94,8 +95,8 @@ def test_ranges_divide_the_rows_among_them(tmp_path: Path) -> None:
     parts = [spool.rows_of(number) for number in range(3)]
 
     assert sum(len(part) for part in parts) == spool.customers == 1_000
-    digests = np.concatenate([part["digest"] for part in parts])
-    assert (np.diff(digests.astype(np.uint64)) > 0).all()
+    digests = np.concatenate([part.digests for part in parts])
+    assert (np.diff(digests) > 0).all()
 
 
 def test_two_records_of_one_digest_are_refused(tmp_path: Path) -> None:
@@ -103,11 +104,11 @@ def test_two_records_of_one_digest_are_refused(tmp_path: Path) -> None:
     spool.add(b"\1" * 8 + b"\2" * 8 + b"\1" * 8, np.zeros((3, RECORD_BYTES), np.uint8))
     spool.close()
 
-    with pytest.raises(PublicationRefused, match="1 records share their 8-byte key"):
+    with pytest.raises(PublicationRefused, match="1 records share their digest"):
         spool.rows_of(0)
 
 
-def some_rows(shop: Shop, folder: Path) -> tuple[Rows, list[Bucket]]:
+def some_rows(shop: Shop, folder: Path) -> tuple[SortedRows, list[Bucket]]:
     rows = filled_spool(folder, RANGES).rows_of(0)
     return rows, buckets_of(rows, RANGES, shop.keyspace.bucket_prefix(1))
 

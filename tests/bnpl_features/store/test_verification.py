@@ -10,7 +10,7 @@ import pytest
 
 from bnpl_features.errors import VerificationFailed
 from bnpl_features.store.codec import Codec
-from bnpl_features.store.keyspace import CustomerKey
+from bnpl_features.store.keyspace import CustomerKey, field_of
 from bnpl_features.store.lookup import ServedVersion
 from bnpl_features.store.verification import Sample, differences, mismatches, verify_sample
 from bnpl_features.store.versions import manifest_of
@@ -47,7 +47,7 @@ def test_a_missing_customer_is_found(shop: Shop) -> None:
 
 def test_a_corrupt_record_is_found(shop: Shop) -> None:
     shop.publish(customers=10)
-    shop.client.hset(shop.keyspace.bucket(1, 0), CustomerKey(SECRET).field("customer-3"), b"short")
+    shop.client.hset(shop.keyspace.bucket(1, 0), field_of(CustomerKey(SECRET).digest("customer-3")), b"short")
 
     with pytest.raises(VerificationFailed, match="corrupt record of 5 bytes"):
         verify_sample(shop.client, served(shop), sample_of(10))
