@@ -17,8 +17,14 @@ help: ## This list
 .venv-emulator/ready: constraints-emulator.txt
 	$(PYTHON) -m venv .venv-emulator
 	.venv-emulator/bin/pip install --quiet --disable-pip-version-check '$(UV)'
-	.venv-emulator/bin/uv pip install --quiet --python .venv-emulator/bin/python -r constraints-emulator.txt
+	.venv-emulator/bin/uv pip install --quiet --python .venv-emulator/bin/python --compile-bytecode -r constraints-emulator.txt
 	HOME=$(CURDIR)/.venv-emulator .venv-emulator/bin/python -c 'import duckdb_extensions; duckdb_extensions.import_extension("spatial")'
+	@touch $@
+
+.venv-feast/ready: constraints-feast.txt
+	$(PYTHON) -m venv .venv-feast
+	.venv-feast/bin/pip install --quiet --disable-pip-version-check '$(UV)'
+	.venv-feast/bin/uv pip install --quiet --python .venv-feast/bin/python --compile-bytecode -r constraints-feast.txt
 	@touch $@
 
 .PHONY: demo

@@ -44,7 +44,7 @@ YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 def main(customers: int = 1_000_000) -> None:
     layout = layout_of(BEHAVIOURAL)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as servers:
-        vectors = _vectors(layout, customers)
+        vectors = random_vectors(layout, customers)
         urls = {"Valkey 9 (embedded)": servers.enter_context(embedded_store(Path(folder) / "valkey"))}
         redis_url = servers.enter_context(redis_server(Path(folder) / "redis"))
         if redis_url:
@@ -83,11 +83,11 @@ def _lookups(name: str, url: str, customers: int) -> None:
         client = redis.Redis.from_url(url, protocol=2)
         for customer_id in identifiers:
             command = served.command(customer_id)
-            bare.append(_timed(lambda command=command: (raw.sendall(command), raw.recv(4096))))
-            ours.append(_timed(lambda customer_id=customer_id: reader.get(customer_id)))
-            lib.append(_timed(client.ping))
+            bare.append(timed(lambda command=command: (raw.sendall(command), raw.recv(4096))))
+            ours.append(timed(lambda customer_id=customer_id: reader.get(customer_id)))
+            lib.append(timed(client.ping))
         assert reader.counts["fresh"] == LOOKUPS, reader.counts
-        hundred = [_timed(lambda n=n: reader.get_many(identifiers[n : n + 100])) for n in range(0, 10_000, 100)]
+        hundred = [timed(lambda n=n: reader.get_many(identifiers[n : n + 100])) for n in range(0, 10_000, 100)]
     ratio = np.median(ours) / np.median(bare)
     rows = [
         ("raw socket, the same bytes (limit)", *_percentiles(bare), ""),
@@ -98,7 +98,7 @@ def _lookups(name: str, url: str, customers: int) -> None:
     print_table(f"{LOOKUPS:,} lookups from {name}, microseconds", ("call", "p50", "p99", ""), rows)
 
 
-def _vectors(layout: Layout, customers: int) -> list[pa.RecordBatch]:
+def random_vectors(layout: Layout, customers: int) -> list[pa.RecordBatch]:
     """Random vectors over each feature's range, a tenth of them null."""
     random = np.random.default_rng(0)
     batches = []
@@ -126,7 +126,7 @@ def _raw_socket(url: str) -> socket.socket:
     return raw
 
 
-def _timed(call: Callable[[], object]) -> float:
+def timed(call: Callable[[], object]) -> float:
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
