@@ -1,0 +1,71 @@
+"""The whole daily job on BigQuery: dagster-gcp's resource, the official client, the emulator."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from google.cloud import bigquery
+
+from bnpl_features.simulator import Population, simulate
+from bnpl_features.warehouse.bigquery import connect
+from tests import emulator
+from tests.code_location import CodeLocation, valkey, why  # noqa: F401 (a fixture)
+
+DAY = date(2026, 3, 10)
+DATASET = "features"
+PROJECT = "lender"
+
+
+@pytest.fixture(scope="module")
+def running_emulator() -> Iterator[emulator.Emulator]:
+    if not emulator.is_installed():
+        missing = f"no BigQuery emulator in {emulator.emulator_venv()}; run `make .venv-emulator/ready`"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with emulator.start_emulator() as running:
+        yield running
+
+
+@pytest.fixture
+def location(running_emulator: emulator.Emulator, valkey: str, tmp_path: Path) -> CodeLocation:  # noqa: F811
+    """A deployment whose warehouse is BigQuery and holds forty days of purchases."""
+    warehouse = connect(
+        DATASET,
+        project=PROJECT,
+        location="US",
+        api_endpoint=running_emulator.api_endpoint,
+        storage_endpoint=running_emulator.storage_endpoint,
+    )
+    warehouse.client.create_dataset(bigquery.Dataset(f"{PROJECT}.{DATASET}"), exists_ok=True)
+    population = Population(300, DAY - timedelta(days=40), DAY, seed=5, purchases_per_year=60.0)
+    warehouse.upsert_transactions(simulate(population), {"asset": "transactions"})
+    return CodeLocation(tmp_path, valkey, "test-bigquery").having(
+        BNPL_WAREHOUSE="bigquery",
+        BNPL_BIGQUERY_PROJECT=PROJECT,
+        BNPL_BIGQUERY_DATASET=DATASET,
+        BNPL_BIGQUERY_LOCATION="US",
+        BNPL_BIGQUERY_MAXIMUM_BYTES_BILLED="1000000000",
+        BNPL_BIGQUERY_API_ENDPOINT=running_emulator.api_endpoint,
+        BNPL_BIGQUERY_STORAGE_ENDPOINT=running_emulator.storage_endpoint,
+    )
+
+
+def test_two_days_and_a_rerun_are_computed_checked_and_published_on_bigquery(location: CodeLocation) -> None:
+    for day in (DAY - timedelta(days=1), DAY, DAY):
+        result = location.daily(day)
+
+        assert result.success, why(result)
+    served = location.served()
+    assert served is not None
+    assert served.partition_date == DAY
+    assert set(served.provenance.checks.values()) <= {"passed", "warned"}, "three hundred customers make noise"
+    [volume] = [e for e in result.get_asset_materialization_events() if e.asset_key.path == ["feature_volume"]]
+    metadata = volume.materialization.metadata
+    assert metadata["dagster/partition_row_count"].value == served.customers
+    assert "bytes_estimated_by_dry_run" in metadata
+    assert len(metadata["job_ids"].value) == 1
