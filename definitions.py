@@ -18,7 +18,7 @@ from resources.settings import SettingsResource
 from resources.store import StoreResource
 from resources.warehouse import WarehouseResource
 
-settings = SettingsResource()
+settings = SettingsResource.configure_at_launch()
 asset_checks = [
     *transactions_checks,
     *schema_checks,

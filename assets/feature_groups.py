@@ -49,15 +49,15 @@ def group_asset(group: FeatureGroup) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, warehouse: WarehouseResource, settings: SettingsResource
     ) -> dg.MaterializeResult:
         source = settings.load().source.sql()
-        written, estimates = [], []
         with library_errors(), warehouse.open() as engine:
             for day in days_of(context):
                 asked_by = labels(context, group.table, day)
                 query = group_query(group, day, source)
-                estimates.append(engine.estimate_bytes(query))
-                written.append(engine.replace_partition(table, day, query, asked_by))
+                estimate = engine.estimate_bytes(query)
+                written = engine.replace_partition(table, day, query, asked_by)
                 engine.replace_partition(profiles_table(group), day, profile_query(group, day), asked_by)
-        return dg.MaterializeResult(metadata=written_metadata(written, estimates))
+                context.add_asset_metadata(written_metadata(written, estimate), partition_key=day.isoformat())
+        return dg.MaterializeResult()
 
     return compute
 

@@ -41,10 +41,8 @@ VECTORS_TABLE = vectors_table(BEHAVIOURAL)
 )
 def feature_vectors(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     with library_errors(), warehouse.open() as engine:
-        written = [
-            engine.replace_partition(
-                VECTORS_TABLE, day, vectors_query(BEHAVIOURAL, day), labels(context, VECTORS_TABLE.name, day)
-            )
-            for day in days_of(context)
-        ]
-    return dg.MaterializeResult(metadata=written_metadata(written, []))
+        for day in days_of(context):
+            asked_by = labels(context, VECTORS_TABLE.name, day)
+            written = engine.replace_partition(VECTORS_TABLE, day, vectors_query(BEHAVIOURAL, day), asked_by)
+            context.add_asset_metadata(written_metadata(written), partition_key=day.isoformat())
+    return dg.MaterializeResult()

@@ -1,7 +1,6 @@
 """What a person sees of a table and of a materialisation in Dagster's UI."""
 
 import hashlib
-from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -24,17 +23,12 @@ def table_schema(table: Table) -> dg.TableSchema:
     )
 
 
-def written_metadata(written: Sequence[Written], estimates: Sequence[int | None]) -> dict[str, Any]:
-    """Rows, seconds and bytes of the partitions that a run wrote."""
-    metadata: dict[str, Any] = {
-        "dagster/partition_row_count": sum(one.rows for one in written),
-        "seconds": round(sum(one.seconds for one in written), 3),
-    }
-    processed = [one.bytes_processed for one in written if one.bytes_processed is not None]
-    if processed:
-        metadata["bytes_processed"] = sum(processed)
-        metadata["job_ids"] = [one.job_id for one in written]
-    known = [estimate for estimate in estimates if estimate is not None]
-    if known:
-        metadata["bytes_estimated_by_dry_run"] = sum(known)
+def written_metadata(written: Written, estimated_bytes: int | None = None) -> dict[str, Any]:
+    """Rows, seconds and bytes of one partition; a run over a range says it of each."""
+    metadata: dict[str, Any] = {"dagster/partition_row_count": written.rows, "seconds": round(written.seconds, 3)}
+    if written.bytes_processed is not None:
+        metadata["bytes_processed"] = written.bytes_processed
+        metadata["job_id"] = written.job_id
+    if estimated_bytes is not None:
+        metadata["bytes_estimated_by_dry_run"] = estimated_bytes
     return metadata

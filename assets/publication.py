@@ -48,9 +48,10 @@ def published_features(
     settings: SettingsResource,
     gate: GateResource,
 ) -> dg.MaterializeResult:
+    _refuse_ranges(context)
     day = date.fromisoformat(context.partition_key)
     verdict = _refuse_unless_checked(context, gate.check_keys())
-    _refuse_unless_newest(context)
+    _refuse_unless_newest(context, gate.check_keys())
     layout = layout_of(BEHAVIOURAL)
     asked_by = labels(context, PUBLISHED.to_user_string(), day)
     with library_errors(), warehouse.open() as engine, store.open() as target:
@@ -75,6 +76,19 @@ def published_features(
     return dg.MaterializeResult(metadata=_metadata(publication))
 
 
+def _refuse_ranges(context: dg.AssetExecutionContext) -> None:
+    """Checks belong to one partition each, and only one version can be the newest."""
+    if len(context.partition_keys) > 1:
+        first, *_, last = context.partition_keys
+        raise dg.Failure(
+            description=(
+                f"partitions {first} to {last} are not published: one partition a run. Compute the range with the "
+                f"backfill job, then run the daily job for {last}"
+            ),
+            allow_retries=False,
+        )
+
+
 def _refuse_unless_checked(context: dg.AssetExecutionContext, checks: list[dg.AssetCheckKey]) -> Verdict:
     verdict = examine(context.instance, checks, context.partition_key, VECTORS)
     if verdict.refusals:
@@ -90,13 +104,15 @@ def _refuse_unless_checked(context: dg.AssetExecutionContext, checks: list[dg.As
     return verdict
 
 
-def _refuse_unless_newest(context: dg.AssetExecutionContext) -> None:
-    """A backfill must never move production to an older day."""
-    newest = max(context.instance.get_materialized_partitions(VECTORS), default=context.partition_key)
-    if newest > context.partition_key:
+def _refuse_unless_newest(context: dg.AssetExecutionContext, checks: list[dg.AssetCheckKey]) -> None:
+    """A backfill must never move production to an older day; a newer one that failed its checks does not count."""
+    computed = context.instance.get_materialized_partitions(VECTORS)
+    newer = sorted((day for day in computed if day > context.partition_key), reverse=True)
+    newest = next((day for day in newer if not examine(context.instance, checks, day, VECTORS).refusals), None)
+    if newest:
         raise dg.Failure(
             description=(
-                f"partition {context.partition_key} is not published: {newest} is newer. Publish that one; "
+                f"partition {context.partition_key} is not published: {newest} is newer and complete; publish it, or, "
                 "to serve an older day on purpose, roll back to its version (`bnpl-features rollback`)"
             ),
             allow_retries=False,

@@ -1,5 +1,7 @@
 """The daily run and the backfill."""
 
+import warnings
+
 import dagster as dg
 
 from assets.feature_groups import group_assets
@@ -9,6 +11,9 @@ from assets.publication import published_features
 DAILY_JOB = "daily_features"
 CHECKED_JOB = "checked_features"
 BACKFILL_JOB = "backfill_features"
+
+# A job over groups (any range a run) and the publication (one partition a run) takes one partition a run, as is meant.
+warnings.filterwarnings("ignore", message=r"Asset job \w+ materializes assets with varying BackfillPolicies")
 
 # A step costs about 16 ms in process and up to a second in one of its own; the work is the warehouse's, not Python's.
 _EXECUTOR = dg.in_process_executor

@@ -2,7 +2,8 @@
 
     python -m automation.launch --job daily_features 2026-11-19 2026-11-20
 
-Exits with 0 when every day succeeded, 5 when one did not (the later days are then not tried).
+Exits with 0 when every day succeeded, 5 when one did not (the later days are then not tried), 2 when there is no such
+day.
 """
 
 # ruff: noqa: E402 (the preview notices of Dagster's API speak to developers, not to whoever runs a job)
@@ -23,13 +24,16 @@ from contextlib import contextmanager
 from uuid import uuid4
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from assets.partitions import DAILY
+from automation.abandoned import end_abandoned_runs, known_to_live
 from automation.jobs import BACKFILL_JOB, CHECKED_JOB, DAILY_JOB
 from definitions import defs
 
-FAILED = 5
+WRONG_INPUT, FAILED = 2, 5
 _POLL_SECONDS = 0.25
 
 
@@ -41,7 +45,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("days", nargs="+")
     given = parser.parse_args(arguments)
     console = wide_console()
+    for day in given.days:
+        if not DAILY.has_partition_key(day):
+            first, last = DAILY.get_first_partition_key(), DAILY.get_last_partition_key()
+            mend = "a day becomes a partition when it is over (UTC); assets/partitions.py says which is the first"
+            print(f"error: there is no partition {day!r}: choose from {first} to {last}; {mend}", file=sys.stderr)
+            return WRONG_INPUT
     with dg.DagsterInstance.get() as instance:
+        for run_id in end_abandoned_runs(instance):
+            console.print(f"run {run_id} was killed before it ended; it counts as failed now")
         for day in given.days:
             result, seconds = run_day(instance, given.job, day, given.tags, console, verbose=given.verbose)
             show(console, result, day, seconds)
@@ -57,7 +69,8 @@ def run_day(
     definition = defs.resolve_job_def(job)
     run_id = str(uuid4())
     started = time.monotonic()
-    with _progress(instance, run_id, f"{job} {day}", len(definition.graph.nodes), console):
+    progress = _progress(instance, run_id, f"{job} {day}", len(definition.graph.nodes), console)
+    with known_to_live(instance, run_id), progress:
         result = definition.execute_in_process(
             instance=instance,
             partition_key=day,
@@ -91,11 +104,10 @@ def show(console: Console, result: dg.ExecuteInProcessResult, day: str, seconds:
         console.print(table)
     for evaluation in evaluations:
         if not evaluation.passed:
-            console.print(
-                f"  {evaluation.asset_key.to_user_string()}:{evaluation.check_name}: {evaluation.description}"
-            )
+            name = f"{evaluation.asset_key.to_user_string()}:{evaluation.check_name}"
+            console.print(f"  {name}: {escape(evaluation.description or '')}")
     for event in result.get_step_failure_events():
-        console.print(f"[red]{event.step_key}[/red]: {_reason(event)}", highlight=False)
+        console.print(f"[red]{event.step_key}[/red]: {escape(_reason(event))}", highlight=False)
     outcome = "[green]succeeded[/green]" if result.success else "[red]failed[/red]"
     console.print(f"{day} {outcome} in {seconds:.1f} s (run {result.run_id})")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bnpl_features.errors import SettingsError
 from bnpl_features.settings import StoreSettings, WarehouseSettings
 from bnpl_features.store.connection import connect
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
@@ -16,7 +17,8 @@ from bnpl_features.warehouse.warehouse import Warehouse
 def open_warehouse(settings: WarehouseSettings) -> Warehouse:
     """The configured engine; the engines are imported only here, where one of them is needed."""
     if settings.engine == "bigquery":
-        from bnpl_features.warehouse import bigquery
+        with _extra("bigquery"):
+            from bnpl_features.warehouse import bigquery
 
         return bigquery.connect(
             settings.dataset,
@@ -27,9 +29,21 @@ def open_warehouse(settings: WarehouseSettings) -> Warehouse:
             api_endpoint=settings.api_endpoint,
             storage_endpoint=settings.storage_endpoint,
         )
-    from bnpl_features.warehouse.duckdb import DuckDBWarehouse
+    with _extra("warehouse"):
+        from bnpl_features.warehouse.duckdb import DuckDBWarehouse
 
     return DuckDBWarehouse(settings.folder, threads=settings.threads, memory_limit=settings.memory_limit)
+
+
+@contextmanager
+def _extra(name: str) -> Iterator[None]:
+    """Imports of what only the named extra installs."""
+    try:
+        yield
+    except ImportError as error:
+        raise SettingsError(
+            f"the configured warehouse needs {error.name}, which is not installed; pip install 'bnpl-features[{name}]'"
+        ) from error
 
 
 @contextmanager

@@ -60,6 +60,8 @@ class CheckSettings:
     reference_days: int = 7
     row_count_tolerance: float = 0.3
     null_increase: float = 0.2
+    smallest_volume: float = 0.2
+    largest_volume: float = 5.0
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ _VARIABLES: dict[str, tuple[str, str]] = {
     "BNPL_REFERENCE_DAYS": ("checks", "reference_days"),
     "BNPL_ROW_COUNT_TOLERANCE": ("checks", "row_count_tolerance"),
     "BNPL_NULL_INCREASE": ("checks", "null_increase"),
+    "BNPL_SMALLEST_VOLUME": ("checks", "smallest_volume"),
+    "BNPL_LARGEST_VOLUME": ("checks", "largest_volume"),
     "BNPL_TRANSACTIONS": ("transactions", "relation"),
 }
 """Environment variable -> (section, key) of the settings file."""

@@ -35,18 +35,24 @@ def published_consistency(
     found: list[str] = []
     answers: dict[str, int] = {}
     with library_errors(), warehouse.open() as engine, store.reader() as reader:
+        serves = reader.served.manifest.partition_date if reader.served else "nothing"
+        if serves != day:
+            return dg.AssetCheckResult(
+                passed=False,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=f"the store serves {serves}, not {day}: there is nothing to compare",
+            )
         columns = (CUSTOMER_COLUMN, *layout.names)
         asked_by = labels(context, PUBLISHED.to_user_string(), day)
-        total = reader.served.manifest.customers if reader.served else 0
-        sample = Sample.of(total, SAMPLED_CUSTOMERS)
+        sample = Sample.of(reader.served.manifest.customers, SAMPLED_CUSTOMERS)
         for batch in customer_batches(engine.read_partition(VECTORS_TABLE, day, columns, asked_by), layout):
             sample.take(batch)
         for customer_id, values in sample.customers.items():
             answer = reader.get(customer_id)
-            answers[answer.status] = answers.get(answer.status, 0) + 1
+            answers[answer.status.value] = answers.get(answer.status.value, 0) + 1
             if answer.status not in (Status.FRESH, Status.STALE):
                 found.append(f"{answer.status} {answer.reason}".strip())
-            elif answer.partition_date == day:
+            else:
                 found += differences(layout, values, answer.as_dict())
     return dg.AssetCheckResult(
         passed=not found and bool(answers),

@@ -50,17 +50,17 @@ def _result(
     indices: dict[str, float], found: dict[str, Severity], compared: bool, override: str
 ) -> dg.AssetCheckResult:
     drifted = sorted((name for name in found if found[name] is not Severity.STABLE), key=lambda name: -indices[name])
-    blocks = any(found[name] is Severity.ERROR for name in drifted) and not override
+    is_error = any(found[name] is Severity.ERROR for name in drifted)
     metadata: dict[str, object] = {
         "stability_index": dg.MarkdownMetadataValue(_table(indices, found)),
         "largest_index": max(indices.values(), default=0.0),
     }
-    if override and drifted:
+    if override and is_error:
         metadata[OVERRIDE_REASON] = override
     listed = ", ".join(f"{name} {indices[name]:.2f}" for name in drifted)
     return dg.AssetCheckResult(
         passed=not drifted,
-        severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.ERROR if is_error and not override else dg.AssetCheckSeverity.WARN,
         description=(f"drifted: {listed}" if drifted else None if compared else "no days to compare with yet"),
         metadata=metadata,
     )

@@ -3,22 +3,19 @@
 from datetime import UTC, datetime, time, timedelta
 
 import dagster as dg
-from bnpl_features.warehouse.load import purchase_problems
 
 from assets.failures import library_errors
 from assets.partitions import DAILY, days_of, labels
 from assets.transactions import TRANSACTIONS
 from bnpl_features.errors import InputError
 from bnpl_features.warehouse.transactions import check_columns
+from bnpl_features.warehouse.validate import purchase_problems
 from bnpl_features.warehouse.volume import daily_volumes
 from resources.settings import SettingsResource
 from resources.warehouse import WarehouseResource
 
 LATEST_PURCHASE_BEFORE_MIDNIGHT = timedelta(hours=6)
 """A day whose purchases stop earlier was not loaded to its end."""
-
-SMALLEST_SHARE_OF_TRAILING_DAYS = 0.2
-LARGEST_MULTIPLE_OF_TRAILING_DAYS = 5.0
 
 
 @dg.asset_check(
@@ -40,7 +37,7 @@ def transactions_contract(
         except InputError as error:
             return dg.AssetCheckResult(passed=False, description=str(error))
         for day in days_of(context):
-            problems = purchase_problems(engine, source, day)
+            problems = purchase_problems(engine, source, day, labels=labels(context, "transactions", day))
             rows += problems.rows
             broken += [f"{day}: {text}" for text in problems.broken_rules()]
     return dg.AssetCheckResult(
@@ -71,9 +68,12 @@ def transactions_volume(
             if not found:
                 problems.append(f"{day} has no purchases; load it, or see why the source is empty")
             elif usual and not (
-                SMALLEST_SHARE_OF_TRAILING_DAYS * usual <= found <= LARGEST_MULTIPLE_OF_TRAILING_DAYS * usual
+                configured.checks.smallest_volume * usual <= found <= configured.checks.largest_volume * usual
             ):
-                problems.append(f"{day} has {found:,} purchases, the days before it {usual:,.0f} on average")
+                problems.append(
+                    f"{day} has {found:,} purchases, the days before it {usual:,.0f} on average; load what is "
+                    "missing, or widen BNPL_SMALLEST_VOLUME and BNPL_LARGEST_VOLUME for a real extreme"
+                )
     return dg.AssetCheckResult(
         passed=not problems, description="; ".join(problems) or None, metadata={"purchases": purchases}
     )

@@ -27,8 +27,8 @@ LIBRARY_LAYERS = [
 ]
 HOT_PATH = ["bnpl_features.store.reader"]
 NOT_ON_THE_HOT_PATH = {"pandas", "pandera", "dagster", "pyarrow", "duckdb", "sqlglot", "click", "rich", "google"}
-LARGEST_MODULE_LINES = 340
-MOST_MODULES_OVER_250_LINES = 4
+LARGEST_MODULE_LINES = 300
+MOST_MODULES_OVER_250_LINES = 6
 
 
 def modules(*folders: str) -> list[Path]:

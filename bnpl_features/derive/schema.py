@@ -48,7 +48,8 @@ def validate(schema: pa.DataFrameSchema, batches: Iterable[pyarrow.RecordBatch])
             schema.validate(batch.to_pandas(types_mapper=_pandas_type), lazy=True)
         except SchemaErrors as error:
             cases = error.failure_cases
-            columns = cases["column"].where(cases["column"].notna(), cases["failure_case"])
+            # A column that is missing, or one too many, is a case of the whole schema.
+            columns = cases["column"].where(cases["schema_context"] == "Column", cases["failure_case"])
             violations.update(zip(columns.astype(str), cases["check"].astype(str), strict=True))
     return Validation(rows, violations)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -62,16 +63,16 @@ def compare(
         {"partition_date": partition, "reference_days": reference_days},
     )
     bins: dict[str, tuple[dict[int, int], dict[int, int]]] = {f.name: ({}, {}) for f in group.features}
-    customers: dict[date, int] = {}
-    first = group.features[0].name
+    seen: dict[date, Counter[str]] = {}
     for batch in warehouse.read(query, labels):
         for row in batch.to_pylist():
             if row["feature"] not in bins:
                 continue
             side = bins[row["feature"]][0 if row["is_current"] else 1]
             side[row["bin"]] = side.get(row["bin"], 0) + row["customers"]
-            if row["feature"] == first:
-                customers[row["partition_date"]] = customers.get(row["partition_date"], 0) + row["customers"]
+            seen.setdefault(row["partition_date"], Counter())[row["feature"]] += row["customers"]
+    # Every feature counts every customer, but for one that was added after that day.
+    customers = {day: max(by_feature.values()) for day, by_feature in seen.items()}
     current = customers.pop(partition, 0)
     return Comparison(
         current,

@@ -12,7 +12,7 @@ from redis.connection import Connection
 from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError
 from redis.retry import Retry
 
-from bnpl_features.errors import BnplFeaturesError, StoreFull, StoreUnavailable
+from bnpl_features.errors import BnplFeaturesError, StoreFull, StoreMisconfigured, StoreUnavailable
 
 PUBLISHER_TIMEOUT_SECONDS = 30.0
 
@@ -103,4 +103,4 @@ def _named(error: Exception, where: str) -> BnplFeaturesError:
         return StoreUnavailable(f"cannot reach the store at {where}: {text}; start it, or correct REDIS_URL")
     if isinstance(error, ValueError):
         return StoreUnavailable(f"{where!r} is not the address of a store: {text}; use redis://host:port/0")
-    return StoreUnavailable(f"the store at {where} answered with an error: {text}")
+    return StoreMisconfigured(f"the store at {where} refuses a command that is needed: {text}")

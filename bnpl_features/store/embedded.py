@@ -16,7 +16,7 @@ import redis
 from bnpl_features.errors import StoreUnavailable
 from bnpl_features.store.connection import text
 
-_START_SECONDS = 10.0
+_START_SECONDS = 60.0
 
 
 @contextmanager
@@ -49,8 +49,12 @@ def _running(folder: Path) -> str | None:
 
 
 def _serves(url: str, folder: Path) -> bool:
-    """Whether the server that answers keeps its data in `folder`: a dead one's port may be another's by now."""
+    """Whether the server that answers keeps its data in `folder`: a dead one's port may be another's by now.
+
+    Raises redis-py's BusyLoadingError while the server still reads its data.
+    """
     with redis.Redis.from_url(url, socket_timeout=1.0) as client:
+        client.ping()
         found: dict[str | bytes, str | bytes] = client.config_get("dir")
     return text(next(iter(found.values()), "")) == str(folder.resolve())
 

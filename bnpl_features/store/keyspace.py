@@ -12,8 +12,8 @@ from bnpl_features.errors import SettingsError
 CUSTOMERS_PER_BUCKET = 64
 DIGEST_BYTES = 8
 FIELD_BYTES = 6
-"""The low bytes of the digest. With the bucket, which its high bytes choose, they still tell 2**48 customers a bucket
-apart: an unknown customer is taken for another once in 4 * 10**12 lookups."""
+"""The low bytes of the digest; what they leave out, the choice of the bucket has told. At 10 million customers an
+unknown one is taken for another once in 1.8 * 10**12 lookups (docs/decisions/0008-*)."""
 
 _DIGEST_PURPOSE = b"bnpl-customer"
 _CHECK_PURPOSE = b"bnpl-key-check"

@@ -14,6 +14,7 @@ from types import TracebackType
 import redis
 from redis.connection import Connection
 
+from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.store.breaker import Breaker
 from bnpl_features.store.connection import connect
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
@@ -161,4 +162,7 @@ class CustomerFeatureStore:
 
 
 def _nothing_published() -> Answer:
-    return Answer(Status.UNAVAILABLE, (), (), None, None, "nothing was published to this namespace yet")
+    """The declared defaults: without a manifest the reader's own catalogue is what it knows."""
+    features = BEHAVIOURAL.features
+    names, defaults = tuple(f.name for f in features), tuple(f.default for f in features)
+    return Answer(Status.UNAVAILABLE, names, defaults, None, None, "nothing was published to this namespace yet")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -23,13 +24,18 @@ import sqlglot
 
 from bnpl_features.derive.query import Query
 from bnpl_features.derive.table import PARTITION_COLUMN, Table, transactions_table
-from bnpl_features.errors import QueryFailed, RelationMissing, WarehouseUnavailable
+from bnpl_features.errors import RelationMissing, SettingsError, WarehouseUnavailable
 from bnpl_features.features.purchase import IDENTITY, TIMESTAMP_COLUMN
+from bnpl_features.warehouse.duckdb_errors import named_errors
 from bnpl_features.warehouse.warehouse import Labels, Written
 
 BATCH_ROWS = 100_000
+NAN_IS_POSSIBLE = "SET disabled_optimizers = 'statistics_propagation'"
+"""DuckDB 2.0 takes the bounds in a Parquet file, which leave NaN out where Arrow wrote it, as a proof of no NaN."""
+
 _DAY = "day"
 _FILE = "data.parquet"
+_GLOB = re.compile(r"[*?\[]")
 _PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880"
 
 _CANONICAL = {
@@ -60,20 +66,22 @@ class DuckDBWarehouse:
         return f"DuckDB in {self._folder}"
 
     def columns(self, relation: str) -> dict[str, str]:
-        with self._connection() as connection:
-            rows = _run(connection, f'DESCRIBE SELECT * FROM "{relation}"', {}).fetchall()
+        sql = f'DESCRIBE SELECT * FROM "{relation}"'
+        with self._connection(sql) as connection:
+            rows = _run(connection, sql, {}).fetchall()
         return {row[0]: canonical_type(row[1]) for row in rows}
 
     def replace_partition(self, table: Table, partition: date, query: Query, labels: Labels) -> Written:
         started = time.perf_counter()
-        with self._connection() as connection, self._replaced(self._file(table, partition)) as target:
-            copy = f"COPY ({_translate(query.sql)}) TO '{target}' ({_PARQUET})"
-            row = _run(connection, copy, dict(query.parameters)).fetchone()
+        sql = _translate(query.sql)
+        with self._connection(sql) as connection, self._replaced(self._file(table, partition)) as target:
+            row = _run(connection, f"COPY ({sql}) TO {_text(target)} ({_PARQUET})", dict(query.parameters)).fetchone()
         return Written(int(row[0]) if row else 0, None, time.perf_counter() - started)
 
     def read(self, query: Query, labels: Labels) -> Iterator[pa.RecordBatch]:
-        with self._connection() as connection:
-            yield from _stream(connection, _translate(query.sql), dict(query.parameters))
+        sql = _translate(query.sql)
+        with self._connection(sql) as connection:
+            yield from _stream(connection, sql, dict(query.parameters))
 
     def read_partition(
         self, table: Table, partition: date, columns: tuple[str, ...], labels: Labels
@@ -85,7 +93,7 @@ class DuckDBWarehouse:
             )
         with self._connection() as connection:
             listed = ", ".join(columns)
-            yield from _stream(connection, f"SELECT {listed} FROM '{file}'", {})
+            yield from _stream(connection, f"SELECT {listed} FROM read_parquet({_files(file)})", {})
 
     def upsert_transactions(self, batches: Iterator[pa.RecordBatch], labels: Labels) -> int:
         table = transactions_table()
@@ -105,8 +113,8 @@ class DuckDBWarehouse:
         return self._folder / table.name / f"{PARTITION_COLUMN}={partition}" / _FILE
 
     @contextmanager
-    def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A database of its own in memory, in which every folder of the warehouse is a view."""
+    def _connection(self, sql: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
+        """A database of its own in memory, in which every folder that the statement mentions is a view."""
         if not self._folder.is_dir():
             raise WarehouseUnavailable(
                 f"the warehouse folder {self._folder} does not exist; "
@@ -114,18 +122,28 @@ class DuckDBWarehouse:
             )
         connection = duckdb.connect(":memory:")
         try:
-            connection.execute("SET TimeZone = 'UTC'")
-            if self._threads:
-                connection.execute(f"SET threads = {self._threads}")
-            if self._memory_limit:
-                connection.execute(f"SET memory_limit = '{self._memory_limit}'")
-            connection.execute(f"SET temp_directory = '{self._folder / '.spill'}'")
+            self._configure(connection)
             for folder in sorted(self._folder.iterdir()):
-                if folder.is_dir() and next(folder.glob(f"*/{_FILE}"), None):
-                    connection.execute(_view(folder))
+                if folder.name in sql and folder.is_dir() and next(folder.glob(f"*/{_FILE}"), None):
+                    _run(connection, _view(folder), {})
             yield connection
         finally:
             connection.close()
+
+    def _configure(self, connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(NAN_IS_POSSIBLE)
+        connection.execute(f"SET temp_directory = {_text(self._folder / '.spill')}")
+        if self._threads:
+            connection.execute(f"SET threads = {self._threads}")
+        if self._memory_limit:
+            try:
+                connection.execute(f"SET memory_limit = {_text(self._memory_limit)}")
+            except duckdb.Error as error:
+                raise SettingsError(
+                    f"BNPL_WAREHOUSE_MEMORY_LIMIT (or warehouse.memory_limit) is {self._memory_limit!r}; "
+                    "write a number and its unit, such as 2GB"
+                ) from error
 
     @contextmanager
     def _replaced(self, file: Path) -> Iterator[Path]:
@@ -151,8 +169,15 @@ class DuckDBWarehouse:
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
         """One loader at a time: two that merge into the same day would lose one another's rows."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / ".load.lock").open("w") as lock:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            lock = (self._folder / ".load.lock").open("w")
+        except OSError as error:
+            raise WarehouseUnavailable(
+                f"the warehouse folder {self._folder} cannot be written: {error.strerror}; "
+                "correct its permissions, or set BNPL_WAREHOUSE_FOLDER"
+            ) from error
+        with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -167,11 +192,10 @@ def canonical_type(duckdb_type: str) -> str:
 
 
 def _view(folder: Path) -> str:
-    files = f"{folder}/*/{_FILE}"
     is_transactions = folder.name == transactions_table().name
     # Days written before a feature was added lack its column; transactions keep one schema.
     options = "hive_partitioning = false" if is_transactions else "hive_partitioning = true, union_by_name = true"
-    return f"CREATE VIEW \"{folder.name}\" AS SELECT * FROM read_parquet('{files}', {options})"
+    return f'CREATE VIEW "{folder.name}" AS SELECT * FROM read_parquet({_files(folder, f"*/{_FILE}")}, {options})'
 
 
 def _spool_by_day(
@@ -188,7 +212,7 @@ def _spool_by_day(
     connection.register("incoming", pa.RecordBatchReader.from_batches(first.schema, all_batches()))
     row = connection.execute(
         f"COPY (SELECT {names}, CAST({TIMESTAMP_COLUMN} AS DATE) AS {_DAY} FROM incoming) "
-        f"TO '{scratch}' (FORMAT parquet, PARTITION_BY ({_DAY}), OVERWRITE_OR_IGNORE)"
+        f"TO {_text(scratch)} (FORMAT parquet, PARTITION_BY ({_DAY}), OVERWRITE_OR_IGNORE)"
     ).fetchone()
     connection.unregister("incoming")
     return int(row[0]) if row else 0
@@ -196,15 +220,26 @@ def _spool_by_day(
 
 def _merge_day(incoming: Path, existing: Path, names: str, target: Path) -> str:
     """The day's rows with the incoming ones in place of those of the same identity, clustered by customer."""
-    rows = f"SELECT {names}, 1 AS is_incoming FROM read_parquet('{incoming}/*.parquet', hive_partitioning = false)"
+    received = f"read_parquet({_files(incoming, '*.parquet')}, hive_partitioning = false)"
+    rows = f"SELECT {names}, 1 AS is_incoming FROM {received}"
     if existing.exists():
-        rows += f" UNION ALL SELECT {names}, 0 FROM '{existing}'"
+        rows += f" UNION ALL SELECT {names}, 0 FROM read_parquet({_files(existing)})"
     identity = ", ".join(IDENTITY)
     newest = f"ROW_NUMBER() OVER (PARTITION BY {identity} ORDER BY is_incoming DESC) = 1"
     return (
         f"COPY (SELECT {names} FROM ({rows}) QUALIFY {newest} ORDER BY customer_id, {TIMESTAMP_COLUMN}) "
-        f"TO '{target}' ({_PARQUET})"
+        f"TO {_text(target)} ({_PARQUET})"
     )
+
+
+def _text(value: Path | str) -> str:
+    """A path, or a setting, as a literal of SQL: where these stand DuckDB takes no parameters."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def _files(path: Path, pattern: str = "") -> str:
+    """The literal of a file, or of files in a folder: only `pattern` may match several."""
+    return _text(Path(_GLOB.sub("[\\g<0>]", str(path)), pattern))
 
 
 @lru_cache(maxsize=256)
@@ -213,23 +248,17 @@ def _translate(sql: str) -> str:
 
 
 def _run(connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, object]) -> duckdb.DuckDBPyConnection:
-    with _named_errors():
+    with named_errors():
         return connection.execute(sql, parameters)
 
 
-def _stream(connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, object]) -> pa.RecordBatchReader:
-    with _named_errors():
-        return connection.sql(sql, params=parameters).to_arrow_reader(BATCH_ROWS)
-
-
-@contextmanager
-def _named_errors() -> Iterator[None]:
-    try:
-        yield
-    except (duckdb.CatalogException, duckdb.BinderException, duckdb.IOException) as error:
-        raise RelationMissing(
-            f"a table, column or file is missing in the warehouse: {error}; "
-            "load purchases, materialise the tables before this one, or correct the column map"
-        ) from error
-    except duckdb.Error as error:
-        raise QueryFailed(f"DuckDB refused a statement: {error}") from error
+def _stream(connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, object]) -> Iterator[pa.RecordBatch]:
+    with named_errors():
+        batches = connection.sql(sql, params=parameters).to_arrow_reader(BATCH_ROWS)
+    while True:
+        # Whoever takes the batches may fail as well, but not inside this block.
+        with named_errors():
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch

@@ -19,6 +19,7 @@ import pyarrow as pa
 from bnpl_features.errors import InputError, QueryFailed
 from bnpl_features.features.purchase import IDENTITY, PURCHASE_COLUMNS, TIMESTAMP_COLUMN, Column, ColumnType
 from bnpl_features.warehouse.conversion import convert, null_of
+from bnpl_features.warehouse.duckdb import NAN_IS_POSSIBLE
 from bnpl_features.warehouse.files import ANY, POSITION, TEXT, OpenFile, find_files, open_file, readable
 from bnpl_features.warehouse.transactions import Source, check_columns
 from bnpl_features.warehouse.validate import (
@@ -115,6 +116,7 @@ def _connection(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     connection = duckdb.connect(":memory:")
     try:
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(NAN_IS_POSSIBLE)
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         connection.execute(f"SET temp_directory = '{scratch / 'spill'}'")
         yield connection

@@ -23,7 +23,8 @@ def daily_volumes(
     warehouse: Warehouse, source: Source, partition: date, days_before: int, labels: Labels
 ) -> dict[date, DailyVolume]:
     """The volume of the partition and of each of the days before it that has purchases."""
-    timestamp = next(source.own_name(c) for c in PURCHASE_COLUMNS if c.name == TIMESTAMP_COLUMN)
+    own_name = next(source.own_name(c) for c in PURCHASE_COLUMNS if c.name == TIMESTAMP_COLUMN)
+    timestamp = f"`{own_name}`"  # a name of the user's may be a keyword
     query = Query(
         f"SELECT DATE({timestamp}) AS day, COUNT(*) AS purchases, MAX({timestamp}) AS latest\n"
         f"FROM `{source.relation}`\n"

@@ -214,6 +214,8 @@ def test_nothing_published_is_unavailable_until_something_is(any_shop: Shop) -> 
 
     assert before.status is Status.UNAVAILABLE
     assert before.reason == "nothing was published to this namespace yet"
+    assert before["txn_count_30d"] == 0
+    assert before["lifecycle_stage"] == "new"
 
 
 @pytest.mark.parametrize("damage", ["too short", "too long", "empty", "another layout's tag"])
