@@ -16,6 +16,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 import argparse
 import json
+import logging
 import sys
 import threading
 import time
@@ -44,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--verbose", action="store_true", help="show Dagster's own log")
     parser.add_argument("days", nargs="+")
     given = parser.parse_args(arguments)
+    logging.getLogger("bnpl_features").setLevel(logging.ERROR)
     console = wide_console()
     for day in given.days:
         if not DAILY.has_partition_key(day):
@@ -85,7 +87,7 @@ def run_day(
 def wide_console() -> Console:
     """Tables keep their width where the output goes to a file or a pipe."""
     console = Console()
-    return console if console.is_terminal else Console(width=140)
+    return console if console.is_terminal else Console(width=160)
 
 
 def show(console: Console, result: dg.ExecuteInProcessResult, day: str, seconds: float) -> None:
@@ -94,7 +96,7 @@ def show(console: Console, result: dg.ExecuteInProcessResult, day: str, seconds:
     names = sorted({evaluation.check_name for evaluation in evaluations})
     assets = list(dict.fromkeys(evaluation.asset_key.to_user_string() for evaluation in evaluations))
     table = Table(title=f"Checks of {day}", title_justify="left")
-    table.add_column("asset")
+    table.add_column("asset", no_wrap=True)
     for name in names:
         table.add_column(name, justify="center")
     marks = {(e.asset_key.to_user_string(), e.check_name): _mark(e) for e in evaluations}

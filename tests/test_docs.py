@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from bnpl_features import settings as configuration
-from bnpl_features.cli.main import main
+from bnpl_features.cli.main import commands as main
 from bnpl_features.derive.layout import TAG_BYTES, layout_of
 from bnpl_features.derive.reference import reference_page
 from bnpl_features.errors import BnplFeaturesError

@@ -4,6 +4,15 @@ Exit codes: 0 done; 1 a fault in this project; 2 wrong input, argument or settin
 5 a publication or run that was refused or failed.
 """
 
-from bnpl_features.cli.main import main
+import sys
 
-__all__ = ["main"]
+
+def main() -> None:
+    """The console script; a light installation, which has no command line, is told what to install."""
+    try:
+        from bnpl_features.cli.main import commands
+    except ModuleNotFoundError as error:
+        if error.name not in ("click", "rich"):
+            raise
+        sys.exit("error: the command line is not installed; pip install 'bnpl-features[cli]'")
+    commands()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from rich.markup import escape
 
 from bnpl_features.cli.output import console, print_json, print_table
 from bnpl_features.features.catalog import BEHAVIOURAL
@@ -13,7 +14,9 @@ from bnpl_features.features.catalog import BEHAVIOURAL
 @click.command()
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-@click.option("--write-reference", type=click.Path(path_type=Path), help="Write the reference page to this file.")
+@click.option(
+    "--write-reference", type=click.Path(dir_okay=False, path_type=Path), help="Write the reference page to this file."
+)
 def features(name: str | None, as_json: bool, write_reference: Path | None) -> None:
     """Show the features, or one of them with its SQL.
 
@@ -22,6 +25,7 @@ def features(name: str | None, as_json: bool, write_reference: Path | None) -> N
     if write_reference:
         from bnpl_features.derive.reference import reference_page
 
+        write_reference.parent.mkdir(parents=True, exist_ok=True)
         write_reference.write_text(reference_page(BEHAVIOURAL))
         return
     rows = [(group, feature) for group in BEHAVIOURAL.groups for feature in group.features]
@@ -50,7 +54,7 @@ def features(name: str | None, as_json: bool, write_reference: Path | None) -> N
         print_json(described)
     elif name:
         for key, value in described[0].items():
-            console.print(f"[bold]{key}[/bold]  {value}", highlight=False)
+            console.print(f"[bold]{key}[/bold]  {escape(str(value))}", highlight=False)
     else:
         columns = ("feature", "group", "unit", "window", "bytes", "largest error", "meaning")
         print_table(BEHAVIOURAL.name, columns, [tuple(row.values()) for row in described])

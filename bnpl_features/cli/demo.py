@@ -16,12 +16,13 @@ from bnpl_features.cli.serving import versions
 from bnpl_features.connect import open_reader, store_url
 from bnpl_features.settings import Settings, load_settings
 from bnpl_features.store.connection import connect
+from bnpl_features.store.lookup import Status
 from bnpl_features.store.reader import CustomerFeatureStore
 
 PUBLISHED_DAYS = 3
 _LOOKUPS = 5_000
 _NEXT = """[bold]Where to look next[/bold]
-  bnpl-features get cust_0000042         one customer, as the scoring service reads it
+  bnpl-features get {customer_id}         one customer, as the scoring service reads it
   bnpl-features versions --audit         the versions, and who did what
   bnpl-features features                 the catalogue; docs/features.md is its page
   bnpl-features rollback --reason demo   one pointer write
@@ -34,9 +35,13 @@ _NEXT = """[bold]Where to look next[/bold]
 @click.option("--days", default=150, show_default=True, help="Days of purchases before today.")
 @click.pass_context
 def demo(context: click.Context, customers: int, days: int) -> None:
-    """Simulate purchases, run the newest three days through Dagster, switch versions, read customers back."""
+    """Simulate purchases, run the newest three days through Dagster, switch versions, read customers back.
+
+    Example: bnpl-features demo --customers 2000
+    """
     started = time.monotonic()
-    settings = load_settings()
+    with named_exit():
+        settings = load_settings()
     with named_exit(), store_url(settings.store):
         console.rule("1. Purchases")
         context.invoke(simulate, customers=customers, days=days, until=None, seed=0)
@@ -48,26 +53,29 @@ def demo(context: click.Context, customers: int, days: int) -> None:
         console.rule("3. The versions")
         context.invoke(versions, audit=True, as_json=False)
         console.rule("4. Lookups")
-        _read_back(settings, customers)
+        found = _read_back(settings, customers)
     console.rule()
-    console.print(_NEXT)
+    console.print(_NEXT.format(customer_id=found))
     console.print(f"Done in {time.monotonic() - started:.0f} s.")
 
 
-def _read_back(settings: Settings, customers: int) -> None:
-    """Random customers through the client, one at a time, beside a bare PING on the same server."""
+def _read_back(settings: Settings, customers: int) -> str:
+    """Random customers through the client, one at a time, beside a bare PING; returns one who has features."""
     choose = random.Random(0)
+    chosen = [f"cust_{choose.randrange(customers):07d}" for _ in range(_LOOKUPS)]
     with store_url(settings.store) as url, open_reader(settings.store) as reader, progress_bar("lookups") as report:
         lookups = []
-        for done in range(_LOOKUPS):
-            lookups.append(_timed_get(reader, f"cust_{choose.randrange(customers):07d}"))
+        for done, customer_id in enumerate(chosen):
+            lookups.append(_timed_get(reader, customer_id))
             if done % 500 == 0:
                 report("lookups", done, _LOOKUPS)
+        known = next((one for one in chosen if reader.get(one).status is Status.FRESH), chosen[0])
         client = connect(url)
         pings = [_timed(client.ping) for _ in range(_LOOKUPS)]
     rows = [("client.get", *_percentiles(lookups)), ("redis-py PING", *_percentiles(pings))]
     print_table(f"Latency of {_LOOKUPS:,} calls, microseconds", ("call", "p50", "p99"), rows)
     print_table("Answers", ("status", "customers"), [(status, n) for status, n in reader.counts.items()])
+    return known
 
 
 def _timed_get(reader: CustomerFeatureStore, customer_id: str) -> float:

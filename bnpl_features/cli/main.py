@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import click
 
 from bnpl_features import __version__
@@ -15,13 +17,15 @@ from bnpl_features.cli.serving import activate, get, retire_command, rollback, v
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="bnpl-features")
-def main() -> None:
+def commands() -> None:
     """Behavioural features of BNPL customers: computed daily in the warehouse, served by version from Redis.
 
     Configuration: bnpl-features.toml and the environment (docs/settings.md). Without any, everything runs on embedded
     parts in the folder .bnpl.
     """
+    # Here the missing customer key is the doctor's to tell, once, not every command's.
+    logging.getLogger("bnpl_features").setLevel(logging.ERROR)
 
 
 for command in (simulate, load, run, up, features, get, versions, activate, rollback, retire_command, doctor, demo):
-    main.add_command(command)
+    commands.add_command(command)

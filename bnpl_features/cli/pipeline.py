@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import click
 from bnpl_features.cli.output import console, named_exit
 from bnpl_features.cli.purchases import yesterday
 from bnpl_features.connect import store_url
-from bnpl_features.settings import load_settings
+from bnpl_features.settings import DEFAULT_FILE, FILE_VARIABLE, load_settings
 from bnpl_features.store.connection import without_password
 
 DAILY_JOB, CHECKED_JOB = "daily_features", "checked_features"
@@ -48,6 +50,8 @@ def run(
       bnpl-features run
       bnpl-features run --from 2026-11-18 --to 2026-11-20
     """
+    if publish_each and no_publish:
+        raise click.UsageError("--publish-each and --no-publish exclude each other; give one of them")
     days = _days(partition, first, last)
     tags = {"user": os.environ.get("USER", "operator")}
     if override_drift:
@@ -62,9 +66,18 @@ def run(
 
 
 @click.command()
-@click.option("--port", default=3000, show_default=True, help="Of Dagster's UI, on 127.0.0.1.")
+@click.option(
+    "--port", type=click.IntRange(1, 65_535), default=3000, show_default=True, help="Of Dagster's UI, on 127.0.0.1."
+)
 def up(port: int) -> None:
-    """Open Dagster (UI and daemon) on this project's data, and keep the embedded store running beside it."""
+    """Open Dagster (UI and daemon) on this project's data, and keep the embedded store running beside it.
+
+    Example: bnpl-features up --port 3333
+    """
+    if not _is_free(port):
+        raise click.BadParameter(f"port {port} is in use; choose another with --port")
+    # Until Dagster runs: leave by way of the blocks below, which stop the embedded store.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with named_exit(), store_url(load_settings().store) as url:
         variables = environment()
         dagster = [sys.executable, "-m", "dagster"]
@@ -75,6 +88,14 @@ def up(port: int) -> None:
         _until_stopped(subprocess.Popen(command, cwd=code_location(), env=variables, start_new_session=True))
 
 
+def _is_free(port: int) -> bool:
+    with socket.socket() as listener, suppress(OSError):
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        return True
+    return False
+
+
 def _until_stopped(process: subprocess.Popen[bytes]) -> None:
     """Wait for the process, the head of a session; on Ctrl-C or SIGTERM ask it to stop, then end what is left."""
 
@@ -83,18 +104,24 @@ def _until_stopped(process: subprocess.Popen[bytes]) -> None:
         signal.alarm(STOP_SECONDS)
 
     def end(number: int, frame: object) -> None:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
     signal.signal(signal.SIGALRM, end)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)
     process.wait()
+    signal.alarm(0)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def launch(job: str, days: list[str], tags: dict[str, str]) -> int:
     """Hand the days to the code location, in a process of its own: the library never imports Dagster."""
     command = [sys.executable, "-m", "automation.launch", "--job", job, "--tags", json.dumps(tags), *days]
-    return subprocess.run(command, cwd=code_location(), env=environment(), check=False).returncode
+    with named_exit():
+        variables = environment()
+    return subprocess.run(command, cwd=code_location(), env=variables, check=False).returncode
 
 
 def code_location() -> Path:
@@ -103,24 +130,35 @@ def code_location() -> Path:
     for folder in (here, *here.parents):
         if (folder / "workspace.yaml").exists() and (folder / "definitions.py").exists():
             return folder
-    raise click.ClickException(f"no workspace.yaml in {here} or above; run this inside a clone of the repository")
+    raise click.UsageError(f"no workspace.yaml in {here} or above; run this inside a clone of the repository")
 
 
 def environment() -> dict[str, str]:
-    """The process's own, with a Dagster home inside the project where none is set."""
+    """The process's own, with a Dagster home inside the project where none is set.
+
+    The code location runs in a folder of its own, so what is relative to this one is made absolute.
+    """
+    settings = load_settings()
+    folders = {"BNPL_WAREHOUSE_FOLDER": settings.warehouse.folder, "BNPL_STORE_FOLDER": settings.store.folder}
+    file = Path(os.environ.get(FILE_VARIABLE) or DEFAULT_FILE).expanduser()
+    paths = folders | ({FILE_VARIABLE: file} if file.exists() else {})
+    absolute = {name: str(path.resolve()) for name, path in paths.items()}
     home = Path(os.environ.get("DAGSTER_HOME") or code_location() / ".bnpl" / "dagster")
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
         (home / "dagster.yaml").write_text((code_location() / "dagster.yaml").read_text())
     # Dagster marks parts of its API as preview on every import; tests/test_definitions.py pins what is relied on.
-    return {"PYTHONWARNINGS": "ignore", **os.environ, "DAGSTER_HOME": str(home.resolve())}
+    return {"PYTHONWARNINGS": "ignore", **os.environ, **absolute, "DAGSTER_HOME": str(home.resolve())}
 
 
 def _days(partition: datetime | None, first: datetime | None, last: datetime | None) -> list[str]:
     if (first is None) != (last is None) or (partition and first):
         raise click.UsageError("give --partition, or both --from and --to, or nothing for yesterday")
+    newest, wanted = yesterday(), (last or partition)
+    if wanted and wanted.date() > newest:
+        raise click.UsageError(f"{wanted:%Y-%m-%d} is not over yet: the newest partition is {newest}, yesterday in UTC")
     if first and last:
         if first > last:
             raise click.UsageError(f"--from {first:%Y-%m-%d} is after --to {last:%Y-%m-%d}")
         return [f"{first + timedelta(days=n):%Y-%m-%d}" for n in range((last - first).days + 1)]
-    return [f"{(partition or yesterday()):%Y-%m-%d}"]
+    return [f"{(partition or newest):%Y-%m-%d}"]

@@ -11,10 +11,18 @@ from bnpl_features.connect import open_warehouse
 from bnpl_features.settings import load_settings
 from bnpl_features.warehouse.transactions import Source
 
+_MOST_DAYS = 3_660
+
 
 @click.command()
 @click.option("--customers", default=20_000, show_default=True, help="Size of the population.")
-@click.option("--days", default=200, show_default=True, help="Days of purchases, the last of which is --until.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, _MOST_DAYS),
+    default=200,
+    show_default=True,
+    help="Days of purchases, the last of which is --until.",
+)
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day (default: yesterday, UTC).")
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same purchases.")
 def simulate(customers: int, days: int, until: datetime | None, seed: int) -> None:
@@ -26,10 +34,12 @@ def simulate(customers: int, days: int, until: datetime | None, seed: int) -> No
     from bnpl_features.simulator import simulate as purchases_of
 
     last_day = until.date() if until else yesterday()
-    population = Population(customers, last_day - timedelta(days=days - 1), last_day, seed=seed)
+    try:
+        population = Population(customers, last_day - timedelta(days=days - 1), last_day, seed=seed)
+    except (ValueError, OverflowError) as error:
+        raise click.UsageError(str(error)) from error
     with named_exit():
         settings = load_settings().warehouse
-        settings.folder.mkdir(parents=True, exist_ok=True)
         with progress_bar("customers") as report:
             batches = purchases_of(population, progress=lambda done, total: report("simulate", done, total))
             received = open_warehouse(settings).upsert_transactions(batches, {"asset": "transactions"})
@@ -54,8 +64,7 @@ def load(paths: tuple[str, ...], columns: tuple[str, ...], assume_timezone: str 
 
     with named_exit():
         settings = load_settings()
-        source = Source(columns=_column_map(columns) or settings.source.columns)
-        settings.warehouse.folder.mkdir(parents=True, exist_ok=True)
+        source = Source(columns=_column_map(columns))
         with progress_bar("rows") as report:
             loaded = load_files(
                 open_warehouse(settings.warehouse),

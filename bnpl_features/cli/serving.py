@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import getpass
+import sys
 
 import click
+from rich.markup import escape
 
 from bnpl_features.cli.output import console, moment, named_exit, print_json, print_table
 from bnpl_features.connect import open_reader, open_target
-from bnpl_features.errors import VersionMissing
+from bnpl_features.errors import StoreUnavailable, VersionMissing
 from bnpl_features.settings import load_settings
 from bnpl_features.store.connection import named_errors, url_of
+from bnpl_features.store.lookup import Status
 from bnpl_features.store.publisher import Target
 from bnpl_features.store.versions import (
     State,
@@ -23,6 +26,9 @@ from bnpl_features.store.versions import (
 )
 from bnpl_features.store.versions import activate as activate_version
 
+_PATIENT_SECONDS = 2.0
+"""A lookup's budget: here the answer matters, not its latency."""
+
 _REASON = click.option("--reason", required=True, help="Why; it lands in the audit trail.")
 
 
@@ -32,9 +38,11 @@ _REASON = click.option("--reason", required=True, help="Why; it lands in the aud
 def get(customer_id: str, as_json: bool) -> None:
     """Read one customer as the scoring service would.
 
+    A customer that is not known is answered with the declared defaults. Ends with 4 where the store has no answer.
+
     Example: bnpl-features get cust_0000042
     """
-    with named_exit(), open_reader(load_settings().store) as reader:
+    with named_exit(), open_reader(load_settings().store, _PATIENT_SECONDS) as reader:
         answer = reader.get(customer_id)
     if as_json:
         print_json(
@@ -46,23 +54,29 @@ def get(customer_id: str, as_json: bool) -> None:
                 "features": answer.as_dict(),
             }
         )
-        return
-    console.print(
-        f"status {answer.status}, version {answer.version}, partition {answer.partition_date} {answer.reason}"
-    )
-    print_table("Features", ("feature", "value"), [(name, _shown(value)) for name, value in answer.as_dict().items()])
+    else:
+        reason = f" ({escape(answer.reason)})" if answer.reason else ""
+        console.print(f"status {answer.status}{reason}, version {answer.version}, partition {answer.partition_date}")
+        values = [(name, _shown(value)) for name, value in answer.as_dict().items()]
+        print_table("Features", ("feature", "value"), values)
+    if answer.status is Status.UNAVAILABLE:
+        sys.exit(StoreUnavailable.exit_code)
 
 
 @click.command()
 @click.option("--audit", is_flag=True, help="Also list who did what, newest first.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def versions(audit: bool, as_json: bool) -> None:
-    """List the versions in the online store."""
+    """List the versions in the online store.
+
+    Example: bnpl-features versions --audit
+    """
     with named_exit(), open_target(load_settings().store) as target, named_errors(url_of(target.client)):
         found = list_versions(target.client, target.keyspace)
         trail = audit_trail(target.client, target.keyspace) if audit else []
     if as_json:
-        print_json({"versions": [_as_dict(version) for version in found], "audit": [e.__dict__ for e in trail]})
+        described = [_as_dict(version) | _evidence(version) for version in found]
+        print_json({"versions": described, "audit": [entry.__dict__ for entry in trail]})
         return
     rows = [tuple(_as_dict(version).values()) for version in found]
     print_table("Versions", ("version", "state", "since (UTC)", "partition", "customers", "published by run"), rows)
@@ -75,7 +89,10 @@ def versions(audit: bool, as_json: bool) -> None:
 @click.argument("version", type=int)
 @_REASON
 def activate(version: int, reason: str) -> None:
-    """Switch to a verified or retained version by its number."""
+    """Switch to a verified or retained version by its number.
+
+    Example: bnpl-features activate 12 --reason "model v7 was trained on it"
+    """
     with named_exit(), open_target(load_settings().store) as target, named_errors(url_of(target.client)):
         state = _state(target, version)
         if state is State.VERIFIED:
@@ -87,7 +104,7 @@ def activate(version: int, reason: str) -> None:
 
 
 @click.command()
-@click.option("--to", "version", type=int, help="A retained version (default: the newest).")
+@click.option("--to", "version", type=int, help="A retained version (default: the one active last).")
 @_REASON
 def rollback(version: int | None, reason: str) -> None:
     """Switch back to a retained version: one pointer write, within a second at every reader.
@@ -102,9 +119,18 @@ def rollback(version: int | None, reason: str) -> None:
 @click.command(name="retire")
 @click.argument("version", type=int)
 @_REASON
-@click.option("--grace-seconds", default=60.0, show_default=True, help="How long readers may still use it.")
+@click.option(
+    "--grace-seconds",
+    type=click.FloatRange(0),
+    default=60.0,
+    show_default=True,
+    help="How long readers may still use it.",
+)
 def retire_command(version: int, reason: str, grace_seconds: float) -> None:
-    """Remove a version's records from the store; never the active one."""
+    """Remove a version's records from the store; never the active one.
+
+    Example: bnpl-features retire 11 --reason "to free memory"
+    """
     with named_exit(), open_target(load_settings().store) as target, named_errors(url_of(target.client)):
         retire(target.client, target.keyspace, version, actor=_actor(), reason=reason, grace_seconds=grace_seconds)
     console.print(f"version {version} is retired")
@@ -129,8 +155,26 @@ def _as_dict(version: Version) -> dict[str, object]:
     }
 
 
+def _evidence(version: Version) -> dict[str, object]:
+    """Why the version was allowed, and what its storage cost: what a table has no room for."""
+    manifest = version.manifest
+    if manifest is None:
+        return {}
+    return {
+        "actor": manifest.provenance.actor,
+        "code_version": manifest.provenance.code_version,
+        "checks": dict(manifest.provenance.checks),
+        "overrides": dict(manifest.provenance.overrides),
+        "saturated": dict(manifest.saturated),
+        "layout": manifest.layout.fingerprint,
+    }
+
+
 def _actor() -> str:
-    return getpass.getuser()
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose user has no name
+        return "operator"
 
 
 def _shown(value: object) -> str:

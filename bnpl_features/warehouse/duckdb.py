@@ -1,13 +1,12 @@
 """The embedded warehouse: DuckDB over a folder of Parquet files, one a table and day.
 
-A partition is one file, replaced by a rename: readers of other processes see the old partition or the new one, a killed
-writer leaves neither half, and no process locks another out (see docs/decisions/0002-embedded-warehouse.md).
+A partition is one file that a newer one supersedes: readers of other processes see the old partition or the new one, a
+killed writer leaves neither half, and no process locks another out (see docs/decisions/0002-embedded-warehouse.md).
 """
 
 from __future__ import annotations
 
 import fcntl
-import os
 import re
 import shutil
 import tempfile
@@ -27,6 +26,7 @@ from bnpl_features.derive.table import PARTITION_COLUMN, Table, transactions_tab
 from bnpl_features.errors import RelationMissing, SettingsError, WarehouseUnavailable
 from bnpl_features.features.purchase import IDENTITY, TIMESTAMP_COLUMN
 from bnpl_features.warehouse.duckdb_errors import named_errors
+from bnpl_features.warehouse.generations import current_file, current_files, next_generation
 from bnpl_features.warehouse.warehouse import Labels, Written
 
 BATCH_ROWS = 100_000
@@ -34,7 +34,6 @@ NAN_IS_POSSIBLE = "SET disabled_optimizers = 'statistics_propagation'"
 """DuckDB 2.0 takes the bounds in a Parquet file, which leave NaN out where Arrow wrote it, as a proof of no NaN."""
 
 _DAY = "day"
-_FILE = "data.parquet"
 _GLOB = re.compile(r"[*?\[]")
 _PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880"
 
@@ -49,12 +48,20 @@ _CANONICAL = {
     "BOOLEAN": "BOOL",
     "TIMESTAMP WITH TIME ZONE": "TIMESTAMP",
     "TIMESTAMP": "DATETIME",
+    "TIMESTAMP_NS": "DATETIME",
+    "TIMESTAMP_MS": "DATETIME",
+    "TIMESTAMP_S": "DATETIME",
+    "UBIGINT": "INT64",
+    "UINTEGER": "INT64",
+    "USMALLINT": "INT64",
+    "UTINYINT": "INT64",
+    "UUID": "STRING",
     "DATE": "DATE",
 }
 
 
 class DuckDBWarehouse:
-    """Tables as `folder/<table>/<partition>/data.parquet`; statements run in this process on `threads` cores."""
+    """Tables as `folder/<table>/<partition>/data-<generation>.parquet`; statements run here on `threads` cores."""
 
     def __init__(self, folder: Path, *, threads: int = 0, memory_limit: str = "") -> None:
         self._folder = Path(folder)
@@ -74,7 +81,7 @@ class DuckDBWarehouse:
     def replace_partition(self, table: Table, partition: date, query: Query, labels: Labels) -> Written:
         started = time.perf_counter()
         sql = _translate(query.sql)
-        with self._connection(sql) as connection, self._replaced(self._file(table, partition)) as target:
+        with self._connection(sql) as connection, next_generation(self._partition(table, partition)) as target:
             row = _run(connection, f"COPY ({sql}) TO {_text(target)} ({_PARQUET})", dict(query.parameters)).fetchone()
         return Written(int(row[0]) if row else 0, None, time.perf_counter() - started)
 
@@ -86,14 +93,14 @@ class DuckDBWarehouse:
     def read_partition(
         self, table: Table, partition: date, columns: tuple[str, ...], labels: Labels
     ) -> Iterator[pa.RecordBatch]:
-        file = self._file(table, partition)
-        if not file.exists():
+        file = current_file(self._partition(table, partition))
+        if file is None:
             raise RelationMissing(
                 f"{table.name} has no partition {partition} in {self._folder}; materialise that partition first"
             )
         with self._connection() as connection:
             listed = ", ".join(columns)
-            yield from _stream(connection, f"SELECT {listed} FROM read_parquet({_files(file)})", {})
+            yield from _stream(connection, f"SELECT {listed} FROM read_parquet({_files([file])})", {})
 
     def upsert_transactions(self, batches: Iterator[pa.RecordBatch], labels: Labels) -> int:
         table = transactions_table()
@@ -101,16 +108,16 @@ class DuckDBWarehouse:
         with self._exclusive(), self._scratch() as scratch, self._connection() as connection:
             received = _spool_by_day(connection, batches, names, scratch)
             for incoming in sorted(scratch.glob(f"{_DAY}=*")):
-                file = self._folder / table.name / incoming.name / _FILE
-                with self._replaced(file) as target:
-                    _run(connection, _merge_day(incoming, file, names, target), {})
+                day = self._folder / table.name / incoming.name
+                with next_generation(day) as target:
+                    _run(connection, _merge_day(incoming, current_file(day), names, target), {})
         return received
 
     def estimate_bytes(self, query: Query) -> int | None:
         return None
 
-    def _file(self, table: Table, partition: date) -> Path:
-        return self._folder / table.name / f"{PARTITION_COLUMN}={partition}" / _FILE
+    def _partition(self, table: Table, partition: date) -> Path:
+        return self._folder / table.name / f"{PARTITION_COLUMN}={partition}"
 
     @contextmanager
     def _connection(self, sql: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
@@ -124,8 +131,8 @@ class DuckDBWarehouse:
         try:
             self._configure(connection)
             for folder in sorted(self._folder.iterdir()):
-                if folder.name in sql and folder.is_dir() and next(folder.glob(f"*/{_FILE}"), None):
-                    _run(connection, _view(folder), {})
+                if folder.name in sql and folder.is_dir() and (files := current_files(folder)):
+                    _run(connection, _view(folder.name, files), {})
             yield connection
         finally:
             connection.close()
@@ -144,19 +151,6 @@ class DuckDBWarehouse:
                     f"BNPL_WAREHOUSE_MEMORY_LIMIT (or warehouse.memory_limit) is {self._memory_limit!r}; "
                     "write a number and its unit, such as 2GB"
                 ) from error
-
-    @contextmanager
-    def _replaced(self, file: Path) -> Iterator[Path]:
-        """A path to write to; when the block ends well it takes the place of `file` in one step."""
-        file.parent.mkdir(parents=True, exist_ok=True)
-        written = file.parent / f".{os.getpid()}-{time.monotonic_ns()}.tmp"
-        try:
-            yield written
-            with written.open("rb") as handle:
-                os.fsync(handle.fileno())
-            written.replace(file)
-        finally:
-            written.unlink(missing_ok=True)
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
@@ -191,11 +185,11 @@ def canonical_type(duckdb_type: str) -> str:
     return _CANONICAL.get(duckdb_type, duckdb_type)
 
 
-def _view(folder: Path) -> str:
-    is_transactions = folder.name == transactions_table().name
+def _view(table: str, files: list[Path]) -> str:
+    is_transactions = table == transactions_table().name
     # Days written before a feature was added lack its column; transactions keep one schema.
     options = "hive_partitioning = false" if is_transactions else "hive_partitioning = true, union_by_name = true"
-    return f'CREATE VIEW "{folder.name}" AS SELECT * FROM read_parquet({_files(folder, f"*/{_FILE}")}, {options})'
+    return f'CREATE VIEW "{table}" AS SELECT * FROM read_parquet({_files(files)}, {options})'
 
 
 def _spool_by_day(
@@ -218,12 +212,12 @@ def _spool_by_day(
     return int(row[0]) if row else 0
 
 
-def _merge_day(incoming: Path, existing: Path, names: str, target: Path) -> str:
+def _merge_day(incoming: Path, existing: Path | None, names: str, target: Path) -> str:
     """The day's rows with the incoming ones in place of those of the same identity, clustered by customer."""
-    received = f"read_parquet({_files(incoming, '*.parquet')}, hive_partitioning = false)"
+    received = f"read_parquet({_files(sorted(incoming.glob('*.parquet')))}, hive_partitioning = false)"
     rows = f"SELECT {names}, 1 AS is_incoming FROM {received}"
-    if existing.exists():
-        rows += f" UNION ALL SELECT {names}, 0 FROM read_parquet({_files(existing)})"
+    if existing:
+        rows += f" UNION ALL SELECT {names}, 0 FROM read_parquet({_files([existing])})"
     identity = ", ".join(IDENTITY)
     newest = f"ROW_NUMBER() OVER (PARTITION BY {identity} ORDER BY is_incoming DESC) = 1"
     return (
@@ -237,9 +231,9 @@ def _text(value: Path | str) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def _files(path: Path, pattern: str = "") -> str:
-    """The literal of a file, or of files in a folder: only `pattern` may match several."""
-    return _text(Path(_GLOB.sub("[\\g<0>]", str(path)), pattern))
+def _files(paths: list[Path]) -> str:
+    """A list of files as a literal of SQL; what would be a pattern in a name stands for itself."""
+    return "[" + ", ".join(_text(_GLOB.sub("[\\g<0>]", str(path))) for path in paths) + "]"
 
 
 @lru_cache(maxsize=256)

@@ -1,0 +1,44 @@
+"""`bnpl-features features`."""
+
+from __future__ import annotations
+
+from bnpl_features.features.catalog import BEHAVIOURAL
+from tests.bnpl_features.cli.conftest import CommandLine
+
+
+def test_the_table_has_every_feature(cli: CommandLine) -> None:
+    printed = cli.done("features")
+
+    assert all(feature.name in printed for feature in BEHAVIOURAL.features)
+
+
+def test_one_feature_comes_with_its_sql_to_the_letter(cli: CommandLine) -> None:
+    printed = " ".join(cli.done("features", "credit_utilization_30d").split())
+
+    assert "sql SUM({amount}) / NULLIF(MAX(IF(is_latest_limit, payment_credit_limit, NULL)), 0)" in printed
+    assert "txn_count_7d" not in printed
+
+
+def test_json_has_every_feature_in_the_order_of_the_set(cli: CommandLine) -> None:
+    found = cli.json("features")
+
+    assert [entry["feature"] for entry in found] == [feature.name for feature in BEHAVIOURAL.features]
+    assert all(entry["sql"] and entry["unit"] and entry["group"] for entry in found)
+
+
+def test_json_of_one_feature(cli: CommandLine) -> None:
+    (found,) = cli.json("features", "txn_count_7d")
+
+    assert found["window"] == "7d"
+    assert found["default"] == 0
+    assert found["nullable"] is False
+
+
+def test_an_unknown_feature_is_wrong_input(cli: CommandLine) -> None:
+    assert "no feature 'nope'; `bnpl-features features` lists them" in cli.refused("features", "nope")
+
+
+def test_the_reference_page_is_written_where_asked(cli: CommandLine) -> None:
+    cli.done("features", "--write-reference", "docs/features.md")
+
+    assert "credit_utilization_30d" in (cli.folder / "docs" / "features.md").read_text()
