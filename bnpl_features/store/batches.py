@@ -15,6 +15,10 @@ from bnpl_features.errors import InputError
 from bnpl_features.features.feature import Kind
 from bnpl_features.store.codec import Floats
 
+ROWS_AT_ONCE = 32_768
+"""Arrays of this many numbers are allocated from memory at hand; longer ones are fetched from the system anew, page by
+page, which takes longer than the work on them."""
+
 
 @dataclass(frozen=True)
 class CustomerBatch:
@@ -26,7 +30,7 @@ class CustomerBatch:
 
 def customer_batches(batches: Iterable[pa.RecordBatch], layout: Layout) -> Iterator[CustomerBatch]:
     """Raises `InputError` for a null customer id or a name that the declaration does not list."""
-    for batch in batches:
+    for batch in (part for whole in batches for part in _parts(whole)):
         identifiers = batch.column(CUSTOMER_COLUMN)
         if identifiers.null_count:
             raise InputError(
@@ -34,6 +38,11 @@ def customer_batches(batches: Iterable[pa.RecordBatch], layout: Layout) -> Itera
             )
         columns = {field.name: _floats(batch.column(field.name), field) for field in layout.fields}
         yield CustomerBatch(identifiers.to_pylist(), columns)
+
+
+def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    for start in range(0, batch.num_rows, ROWS_AT_ONCE):
+        yield batch.slice(start, ROWS_AT_ONCE)
 
 
 def _floats(column: pa.Array, field: Field) -> Floats:

@@ -164,17 +164,13 @@ def _fill(
     progress: Progress,
 ) -> dict[str, int]:
     saturated: dict[str, int] = {}
-    # Encoding is NumPy's work and hashing is Python's: side by side they use two cores.
-    with ThreadPoolExecutor(1) as encoder:
-        for batch in batches:
-            encoding = encoder.submit(codec.encode, batch.columns)
-            digests = key.digests(batch.customer_ids)
-            encoded = encoding.result()
-            spool.add(digests, encoded.records)
-            sample.take(batch)
-            for name, count in encoded.saturated.items():
-                saturated[name] = saturated.get(name, 0) + count
-            progress("encode", spool.customers, customers)
+    for batch in batches:
+        encoded = codec.encode(batch.columns)
+        spool.add(key.digests(batch.customer_ids), encoded.records)
+        sample.take(batch)
+        for name, count in encoded.saturated.items():
+            saturated[name] = saturated.get(name, 0) + count
+        progress("encode", spool.customers, customers)
     spool.close()
     return saturated
 
