@@ -22,11 +22,11 @@ from bnpl_features.store.reader import CustomerFeatureStore
 PUBLISHED_DAYS = 3
 _LOOKUPS = 5_000
 _NEXT = """[bold]Where to look next[/bold]
-  bnpl-features get {customer_id}         one customer, as the scoring service reads it
-  bnpl-features versions --audit         the versions, and who did what
-  bnpl-features features                 the catalogue; docs/features.md is its page
-  bnpl-features rollback --reason demo   one pointer write
-  make up                                Dagster on this data: graph, runs, checks, schedules
+  {program} get {customer_id}         one customer, as the scoring service reads it
+  {program} versions --audit         the versions, and who did what
+  {program} features                 the catalogue; docs/features.md is its page
+  {program} rollback --reason demo   one pointer write
+  make up   Dagster on this data: graph, runs, checks, schedules
 """
 
 
@@ -55,7 +55,7 @@ def demo(context: click.Context, customers: int, days: int) -> None:
         console.rule("4. Lookups")
         found = _read_back(settings, customers)
     console.rule()
-    console.print(_NEXT.format(customer_id=found))
+    console.print(_NEXT.format(program=sys.argv[0], customer_id=found))
     console.print(f"Done in {time.monotonic() - started:.0f} s.")
 
 
