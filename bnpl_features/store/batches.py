@@ -41,7 +41,7 @@ def customer_batches(batches: Iterable[pa.RecordBatch], layout: Layout) -> Itera
 
 
 def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    for start in range(0, batch.num_rows, ROWS_AT_ONCE):
+    for start in range(0, max(batch.num_rows, 1), ROWS_AT_ONCE):
         yield batch.slice(start, ROWS_AT_ONCE)
 
 
