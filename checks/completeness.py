@@ -8,9 +8,9 @@ from assets.feature_vectors import VECTORS, VECTORS_TABLE
 from assets.partitions import DAILY, days_of, labels
 from bnpl_features.derive.partition import coverage_query, size_query
 from bnpl_features.derive.table import group_table
-from bnpl_features.drift.comparison import compare
 from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS
 from bnpl_features.features.feature import FeatureGroup
+from checks.comparisons import comparisons
 from resources.settings import SettingsResource
 from resources.warehouse import WarehouseResource
 
@@ -54,15 +54,13 @@ def row_count_check(group: FeatureGroup) -> dg.AssetChecksDefinition:
         thresholds = settings.load().checks
         problems: list[str] = []
         customers: dict[str, int] = {}
-        with library_errors(), warehouse.open() as engine:
-            for day in days_of(context):
-                found = compare(engine, group, day, thresholds.reference_days, labels(context, group.table, day))
-                customers[day.isoformat()] = found.customers
-                usual = found.mean_reference_customers
-                if not found.customers:
-                    problems.append(f"{day} has no customers")
-                elif usual and abs(found.customers / usual - 1) > thresholds.row_count_tolerance:
-                    problems.append(f"{day} has {found.customers:,} customers, the days before it {usual:,.0f}")
+        for day, found in comparisons(context, warehouse, group, thresholds.reference_days):
+            customers[day.isoformat()] = found.customers
+            usual = found.mean_reference_customers
+            if not found.customers:
+                problems.append(f"{day} has no customers")
+            elif usual and abs(found.customers / usual - 1) > thresholds.row_count_tolerance:
+                problems.append(f"{day} has {found.customers:,} customers, the days before it {usual:,.0f}")
         return dg.AssetCheckResult(
             passed=not problems, description="; ".join(problems) or None, metadata={"customers": customers}
         )
@@ -84,19 +82,15 @@ def nulls_check(group: FeatureGroup) -> dg.AssetChecksDefinition:
         thresholds = settings.load().checks
         problems: list[str] = []
         shares: dict[str, float] = {}
-        with library_errors(), warehouse.open() as engine:
-            for day in days_of(context):
-                found = compare(engine, group, day, thresholds.reference_days, labels(context, group.table, day))
-                for name, feature in found.features.items():
-                    shares[name] = round(feature.null_share, 4)
-                    if (
-                        found.has_reference
-                        and feature.null_share - feature.reference_null_share > thresholds.null_increase
-                    ):
-                        problems.append(
-                            f"{name} is null for {feature.null_share:.0%} of customers on {day}, "
-                            f"for {feature.reference_null_share:.0%} before"
-                        )
+        for day, found in comparisons(context, warehouse, group, thresholds.reference_days):
+            for name, feature in found.features.items():
+                shares[name] = round(feature.null_share, 4)
+                increase = feature.null_share - feature.reference_null_share
+                if found.has_reference and increase > thresholds.null_increase:
+                    problems.append(
+                        f"{name} is null for {feature.null_share:.0%} of customers on {day}, "
+                        f"for {feature.reference_null_share:.0%} before"
+                    )
         return dg.AssetCheckResult(
             passed=not problems, description="; ".join(problems) or None, metadata={"null_share": shares}
         )

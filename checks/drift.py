@@ -2,14 +2,13 @@
 
 import dagster as dg
 
-from assets.failures import library_errors
 from assets.feature_groups import group_key
 from assets.gate import OVERRIDE_REASON
-from assets.partitions import DAILY, days_of, labels
-from bnpl_features.drift.comparison import compare
+from assets.partitions import DAILY
 from bnpl_features.drift.stability import Severity, severity
 from bnpl_features.features.catalog import GROUPS
 from bnpl_features.features.feature import FeatureGroup
+from checks.comparisons import comparisons
 from resources.settings import SettingsResource
 from resources.warehouse import WarehouseResource
 
@@ -21,7 +20,7 @@ def drift_check(group: FeatureGroup) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=group_key(group),
         name="drift",
-        description="Population stability index against the trailing days: a warning from 0.1, blocking from 0.25.",
+        description="Population stability index against the trailing days: warns from 0.1, blocks from 0.25 by default.",
         blocking=True,
         partitions_def=DAILY,
     )
@@ -32,15 +31,13 @@ def drift_check(group: FeatureGroup) -> dg.AssetChecksDefinition:
         indices: dict[str, float] = {}
         found: dict[str, Severity] = {}
         compared = False
-        with library_errors(), warehouse.open() as engine:
-            for day in days_of(context):
-                comparison = compare(engine, group, day, thresholds.reference_days, labels(context, group.table, day))
-                compared = compared or comparison.has_reference
-                for name, feature in comparison.features.items():
-                    warn, error = thresholds.drift_thresholds.get(name, (thresholds.drift_warn, thresholds.drift_error))
-                    index = feature.stability_index
-                    indices[name] = max(round(index, 4), indices.get(name, 0.0))
-                    found[name] = max(severity(index, warn, error), found.get(name, Severity.STABLE), key=_rank)
+        for _, comparison in comparisons(context, warehouse, group, thresholds.reference_days):
+            compared = compared or comparison.has_reference
+            for name, feature in comparison.features.items():
+                warn, error = thresholds.drift_thresholds.get(name, (thresholds.drift_warn, thresholds.drift_error))
+                index = feature.stability_index
+                indices[name] = max(round(index, 4), indices.get(name, 0.0))
+                found[name] = max(severity(index, warn, error), found.get(name, Severity.STABLE), key=_rank)
         return _result(indices, found, compared, context.run.tags.get(OVERRIDE_TAG, "").strip())
 
     return check

@@ -1,13 +1,16 @@
-"""Fixtures with real parts: a warehouse folder, an embedded Valkey server."""
+"""Fixtures with real parts: a warehouse folder, a BigQuery emulator."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
 from tests.edge_cases import edge_case_transactions
+from tests.emulator import Emulator, emulator_venv, is_installed, start_emulator
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +23,18 @@ def edge_case_warehouse(tmp_path_factory: pytest.TempPathFactory) -> DuckDBWareh
 def warehouse(tmp_path: Path) -> DuckDBWarehouse:
     """A warehouse of the test's own that holds the edge cases."""
     return filled_warehouse(tmp_path / "warehouse")
+
+
+@pytest.fixture(scope="session")
+def running_emulator() -> Iterator[Emulator]:
+    """A BigQuery emulator; skips on a laptop without one, fails in CI."""
+    if not is_installed():
+        missing = f"no BigQuery emulator in {emulator_venv()}; run `make .venv-emulator/ready`"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with start_emulator() as running:
+        yield running
 
 
 def filled_warehouse(folder: Path) -> DuckDBWarehouse:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -18,17 +16,6 @@ from tests.code_location import CodeLocation, valkey, why  # noqa: F401 (a fixtu
 DAY = date(2026, 3, 10)
 DATASET = "features"
 PROJECT = "lender"
-
-
-@pytest.fixture(scope="module")
-def running_emulator() -> Iterator[emulator.Emulator]:
-    if not emulator.is_installed():
-        missing = f"no BigQuery emulator in {emulator.emulator_venv()}; run `make .venv-emulator/ready`"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with emulator.start_emulator() as running:
-        yield running
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import threading
 import time
@@ -53,17 +52,6 @@ VISITS = Table(
         TableColumn("visits", "INT64", "Visits [count]"),
     ),
 )
-
-
-@pytest.fixture(scope="module")
-def running_emulator() -> Iterator[emulator.Emulator]:
-    if not emulator.is_installed():
-        missing = f"no BigQuery emulator in {emulator.emulator_venv()}; run `make .venv-emulator/ready`"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with emulator.start_emulator() as running:
-        yield running
 
 
 def new_warehouse(running: emulator.Emulator, **settings: object) -> BigQueryWarehouse:
