@@ -20,7 +20,7 @@ def drift_check(group: FeatureGroup) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=group_key(group),
         name="drift",
-        description="Population stability index against the trailing days: warns from 0.1, blocks from 0.25 by default.",
+        description="Population stability index against trailing days: warns from 0.1, blocks from 0.25 by default.",
         blocking=True,
         partitions_def=DAILY,
     )
