@@ -15,9 +15,9 @@ from bnpl_features.derive.layout import layout_of
 from bnpl_features.derive.partition import size_query
 from bnpl_features.derive.table import CUSTOMER_COLUMN
 from bnpl_features.features.catalog import BEHAVIOURAL
-from bnpl_features.store.batches import customer_batches
 from bnpl_features.store.manifest import Provenance
 from bnpl_features.store.publisher import Publication, publish
+from bnpl_features.store.publishing.batches import customer_batches
 from resources.gate import GateResource
 from resources.settings import SettingsResource
 from resources.store import StoreResource

@@ -25,11 +25,11 @@ from benchmarks.store import KEY, YESTERDAY, random_vectors, timed
 from benchmarks.table import print_table
 from bnpl_features.derive.layout import layout_of
 from bnpl_features.features.catalog import BEHAVIOURAL
-from bnpl_features.store.batches import customer_batches
 from bnpl_features.store.connection import connect
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
 from bnpl_features.store.manifest import Provenance
 from bnpl_features.store.publisher import Target, publish
+from bnpl_features.store.publishing.batches import customer_batches
 from bnpl_features.store.reader import CustomerFeatureStore
 
 FEAST = Path(".venv-feast/bin/python")

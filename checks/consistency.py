@@ -11,9 +11,9 @@ from assets.publication import PUBLISHED
 from bnpl_features.derive.layout import layout_of
 from bnpl_features.derive.table import CUSTOMER_COLUMN
 from bnpl_features.features.catalog import BEHAVIOURAL
-from bnpl_features.store.batches import customer_batches
-from bnpl_features.store.lookup import Status
-from bnpl_features.store.verification import Sample, differences
+from bnpl_features.store.publishing.batches import customer_batches
+from bnpl_features.store.publishing.verification import Sample, differences
+from bnpl_features.store.reading.lookup import Status
 from resources.store import StoreResource
 from resources.warehouse import WarehouseResource
 

@@ -20,12 +20,12 @@ from bnpl_features.derive.reference import reference_page
 from bnpl_features.errors import BnplFeaturesError
 from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.settings import Settings, load_settings
-from bnpl_features.store.batches import CustomerBatch
 from bnpl_features.store.connection import connect
 from bnpl_features.store.embedded import embedded_store
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
 from bnpl_features.store.manifest import Provenance
 from bnpl_features.store.publisher import Target, publish
+from bnpl_features.store.publishing.batches import CustomerBatch
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -16,8 +16,8 @@ from bnpl_features.cli.serving import versions
 from bnpl_features.connect import open_reader, store_url
 from bnpl_features.settings import Settings, load_settings
 from bnpl_features.store.connection import connect
-from bnpl_features.store.lookup import Status
 from bnpl_features.store.reader import CustomerFeatureStore
+from bnpl_features.store.reading.lookup import Status
 
 PUBLISHED_DAYS = 3
 _LOOKUPS = 5_000

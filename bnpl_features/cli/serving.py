@@ -13,8 +13,8 @@ from bnpl_features.connect import open_reader, open_target
 from bnpl_features.errors import StoreUnavailable, VersionMissing
 from bnpl_features.settings import load_settings
 from bnpl_features.store.connection import named_errors, url_of
-from bnpl_features.store.lookup import Status
 from bnpl_features.store.publisher import Target
+from bnpl_features.store.reading.lookup import Status
 from bnpl_features.store.versions import (
     State,
     Version,

@@ -15,17 +15,17 @@ import redis
 
 from bnpl_features.derive.layout import Layout
 from bnpl_features.errors import BnplFeaturesError, PublicationRefused, VerificationFailed
-from bnpl_features.store.batches import CustomerBatch
 from bnpl_features.store.codec import Codec
 from bnpl_features.store.connection import borrowed_connection, named_errors, url_of
 from bnpl_features.store.keyspace import CustomerKey, Keyspace, bucket_count
-from bnpl_features.store.lease import publisher_lease
-from bnpl_features.store.lookup import ServedVersion
 from bnpl_features.store.manifest import Manifest, Provenance
-from bnpl_features.store.preflight import check_encoding, check_memory, check_settings, plan_memory
-from bnpl_features.store.spool import Ranges, Spool
-from bnpl_features.store.staging import StagedRange, buckets_of, seal, stage_range, verify_range
-from bnpl_features.store.verification import Sample, verify_sample
+from bnpl_features.store.publishing.batches import CustomerBatch
+from bnpl_features.store.publishing.lease import publisher_lease
+from bnpl_features.store.publishing.preflight import check_encoding, check_memory, check_settings, plan_memory
+from bnpl_features.store.publishing.spool import Ranges, Spool
+from bnpl_features.store.publishing.staging import StagedRange, buckets_of, seal, stage_range, verify_range
+from bnpl_features.store.publishing.verification import Sample, verify_sample
+from bnpl_features.store.reading.lookup import ServedVersion
 from bnpl_features.store.versions import (
     RETAINED_VERSIONS,
     State,

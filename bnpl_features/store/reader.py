@@ -15,11 +15,11 @@ import redis
 from redis.connection import Connection
 
 from bnpl_features.features.catalog import BEHAVIOURAL
-from bnpl_features.store.breaker import Breaker
 from bnpl_features.store.connection import connect
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
-from bnpl_features.store.lookup import STALE_AFTER, Answer, ServedVersion, Status
-from bnpl_features.store.pointer import Pointer
+from bnpl_features.store.reading.breaker import Breaker
+from bnpl_features.store.reading.follower import Pointer
+from bnpl_features.store.reading.lookup import STALE_AFTER, Answer, ServedVersion, Status
 
 BUDGET_SECONDS = 0.005
 _POINTER_TIMEOUT_SECONDS = 2.0

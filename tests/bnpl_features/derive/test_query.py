@@ -21,8 +21,8 @@ from bnpl_features.features.feature import HISTORY, MONTH, WEEK, FeatureGroup
 from bnpl_features.features.purchase import PURCHASE_COLUMNS
 from bnpl_features.features.shapes import count, number
 from bnpl_features.features.storage import linear
-from bnpl_features.store.batches import customer_batches
 from bnpl_features.store.codec import Codec
+from bnpl_features.store.publishing.batches import customer_batches
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
 from tests.edge_cases import PARTITION, SCHEMA, buy, customer, edge_case_transactions, row, when
 

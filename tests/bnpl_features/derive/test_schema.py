@@ -22,8 +22,8 @@ from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS, FeatureSet
 from bnpl_features.features.feature import Feature, FeatureGroup, Kind, Value
 from bnpl_features.features.shapes import count, number, share
 from bnpl_features.features.storage import linear
-from bnpl_features.store.batches import customer_batches
 from bnpl_features.store.codec import Codec
+from bnpl_features.store.publishing.batches import customer_batches
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
 from tests.edge_cases import PARTITION
 

@@ -23,11 +23,11 @@ import redis
 from bnpl_features.derive.layout import Layout, layout_of
 from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.features.feature import Feature, Kind
-from bnpl_features.store.batches import CustomerBatch
 from bnpl_features.store.connection import connect
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
 from bnpl_features.store.manifest import Provenance
 from bnpl_features.store.publisher import Publication, Target, publish
+from bnpl_features.store.publishing.batches import CustomerBatch
 from bnpl_features.store.reader import CustomerFeatureStore
 
 SECRET = b"a secret of thirty-two bytes ...."[:32]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bnpl_features.errors import SettingsError
 from bnpl_features.store.keyspace import CustomerKey, Keyspace, bucket_count, bucket_of, field_of
-from bnpl_features.store.spool import Ranges
+from bnpl_features.store.publishing.spool import Ranges
 
 UNHURRIED = settings(deadline=None)
 """A shared machine may stall for longer than Hypothesis grants an example."""

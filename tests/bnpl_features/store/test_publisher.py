@@ -26,10 +26,10 @@ from bnpl_features.errors import (
     StoreUnavailable,
     VerificationFailed,
 )
-from bnpl_features.store.batches import CustomerBatch
 from bnpl_features.store.keyspace import CustomerKey
-from bnpl_features.store.lookup import Status
 from bnpl_features.store.publisher import Target, publish
+from bnpl_features.store.publishing.batches import CustomerBatch
+from bnpl_features.store.reading.lookup import Status
 from bnpl_features.store.versions import (
     State,
     active_version,
@@ -241,7 +241,7 @@ def test_a_publisher_whose_pointer_was_moved_is_refused_and_leaves_nothing(shop:
 
 
 def test_a_publisher_that_lost_its_lease_does_not_activate(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bnpl_features.store.lease.LEASE_SECONDS", 0.3)
+    monkeypatch.setattr("bnpl_features.store.publishing.lease.LEASE_SECONDS", 0.3)
     shop.publish()
 
     def stolen(step: str, done: int, total: int) -> None:

@@ -17,9 +17,9 @@ import redis
 
 from bnpl_features.errors import LayoutMismatch, StoreUnavailable
 from bnpl_features.features.catalog import BEHAVIOURAL
-from bnpl_features.store.lookup import Answer, Status
-from bnpl_features.store.pointer import POLL_SECONDS
 from bnpl_features.store.reader import BUDGET_SECONDS, CustomerFeatureStore
+from bnpl_features.store.reading.follower import POLL_SECONDS
+from bnpl_features.store.reading.lookup import Answer, Status
 from bnpl_features.store.versions import retire, roll_back
 from tests.bnpl_features.store.shop import (
     DAY,

@@ -10,7 +10,7 @@ import pytest
 from bnpl_features.derive.layout import Layout, layout_of
 from bnpl_features.errors import InputError
 from bnpl_features.features.catalog import FeatureSet, group_named
-from bnpl_features.store.batches import customer_batches
+from bnpl_features.store.publishing.batches import customer_batches
 
 RISK = layout_of(FeatureSet("risk@1", (group_named("risk_evolution"),)))
 LAYOUT = Layout("two@1", tuple(f for f in RISK.fields if f.name in ("missed_payments_90d", "lifecycle_stage")))

@@ -10,8 +10,8 @@ import pytest
 from bnpl_features.errors import PublicationRefused, VerificationFailed
 from bnpl_features.store.connection import borrowed_connection
 from bnpl_features.store.keyspace import FIELD_BYTES
-from bnpl_features.store.spool import Ranges, SortedRows, Spool
-from bnpl_features.store.staging import Bucket, buckets_of, seal, stage_range, verify_range
+from bnpl_features.store.publishing.spool import Ranges, SortedRows, Spool
+from bnpl_features.store.publishing.staging import Bucket, buckets_of, seal, stage_range, verify_range
 from tests.bnpl_features.store.shop import Shop
 
 RECORD_BYTES = 56

@@ -15,7 +15,7 @@ import redis
 from bnpl_features.errors import BnplFeaturesError, StoreUnavailable
 from bnpl_features.store.connection import named_errors, url_of
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
-from bnpl_features.store.lookup import ServedVersion
+from bnpl_features.store.reading.lookup import ServedVersion
 from bnpl_features.store.versions import GRACE_SECONDS, active_version, manifest_of
 
 POLL_SECONDS = 1.0

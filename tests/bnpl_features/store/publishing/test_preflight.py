@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bnpl_features.errors import StoreFull
-from bnpl_features.store.preflight import MemoryPlan, check_memory, estimate_bytes
+from bnpl_features.store.publishing.preflight import MemoryPlan, check_memory, estimate_bytes
 from tests.bnpl_features.store.shop import LAYOUT, Shop, batches
 
 

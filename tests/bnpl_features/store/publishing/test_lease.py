@@ -7,7 +7,7 @@ import time
 import pytest
 
 from bnpl_features.errors import PublicationRefused
-from bnpl_features.store.lease import publisher_lease
+from bnpl_features.store.publishing.lease import publisher_lease
 from tests.bnpl_features.store.shop import Shop
 
 
@@ -39,7 +39,7 @@ def test_the_lease_is_given_back_after_a_failure(shop: Shop) -> None:
 
 
 def test_a_living_holder_renews(any_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bnpl_features.store.lease.LEASE_SECONDS", 0.6)
+    monkeypatch.setattr("bnpl_features.store.publishing.lease.LEASE_SECONDS", 0.6)
 
     with publisher_lease(any_shop.client, any_shop.keyspace, "first") as still_held:
         time.sleep(1.0)
@@ -48,7 +48,7 @@ def test_a_living_holder_renews(any_shop: Shop, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_lost_lease_is_noticed_and_anothers_is_not_given_back(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bnpl_features.store.lease.LEASE_SECONDS", 0.3)
+    monkeypatch.setattr("bnpl_features.store.publishing.lease.LEASE_SECONDS", 0.3)
 
     with publisher_lease(shop.client, shop.keyspace, "first") as still_held:
         shop.client.set(shop.keyspace.lease, "another's")

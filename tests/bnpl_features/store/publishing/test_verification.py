@@ -11,8 +11,8 @@ import pytest
 from bnpl_features.errors import VerificationFailed
 from bnpl_features.store.codec import Codec
 from bnpl_features.store.keyspace import CustomerKey, field_of
-from bnpl_features.store.lookup import ServedVersion
-from bnpl_features.store.verification import Sample, differences, mismatches, verify_sample
+from bnpl_features.store.publishing.verification import Sample, differences, mismatches, verify_sample
+from bnpl_features.store.reading.lookup import ServedVersion
 from bnpl_features.store.versions import manifest_of
 from tests.bnpl_features.store.shop import LAYOUT, SECRET, Shop, batches
 

@@ -16,7 +16,7 @@ from redis.connection import Connection
 
 from bnpl_features.errors import VerificationFailed
 from bnpl_features.store.keyspace import FIELD_BYTES
-from bnpl_features.store.spool import Ranges, SortedRows
+from bnpl_features.store.publishing.spool import Ranges, SortedRows
 
 BUCKETS_PER_EXCHANGE = 256
 _REPLIES_BEFORE_EXEC = 3

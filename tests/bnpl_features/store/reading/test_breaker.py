@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from bnpl_features.store.breaker import Breaker
+from bnpl_features.store.reading.breaker import Breaker
 
 
 def test_it_stays_closed_below_the_threshold_and_after_a_success() -> None:

@@ -11,9 +11,9 @@ import redis
 from bnpl_features.derive.layout import Layout
 from bnpl_features.errors import VerificationFailed
 from bnpl_features.features.feature import Value
-from bnpl_features.store.batches import CustomerBatch
 from bnpl_features.store.connection import borrowed_connection
-from bnpl_features.store.lookup import ServedVersion, Status
+from bnpl_features.store.publishing.batches import CustomerBatch
+from bnpl_features.store.reading.lookup import ServedVersion, Status
 
 SAMPLED_CUSTOMERS = 200
 _FLOAT_ROUNDING = 1e-6
