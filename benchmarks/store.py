@@ -82,7 +82,7 @@ def _lookups(name: str, url: str, customers: int) -> None:
         ours, bare, lib = [], [], []
         client = redis.Redis.from_url(url, protocol=2)
         for customer_id in identifiers:
-            command = served.command(customer_id)
+            command = served.request(customer_id)[1]
             bare.append(timed(lambda command=command: (raw.sendall(command), raw.recv(4096))))
             ours.append(timed(lambda customer_id=customer_id: reader.get(customer_id)))
             lib.append(timed(client.ping))

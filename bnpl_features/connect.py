@@ -10,7 +10,8 @@ from bnpl_features.settings import StoreSettings, WarehouseSettings
 from bnpl_features.store.connection import connect
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
 from bnpl_features.store.publisher import Target
-from bnpl_features.store.reader import BUDGET_SECONDS, CustomerFeatureStore
+from bnpl_features.store.reader import CustomerFeatureStore
+from bnpl_features.store.reading.lookups import BUDGET_SECONDS
 from bnpl_features.warehouse.warehouse import Warehouse
 
 

@@ -18,7 +18,7 @@ from bnpl_features.cli.output import console, named_exit
 from bnpl_features.cli.purchases import yesterday
 from bnpl_features.connect import store_url
 from bnpl_features.settings import DEFAULT_FILE, FILE_VARIABLE, load_settings
-from bnpl_features.store.connection import without_password
+from bnpl_features.store.address import without_password
 
 DAILY_JOB, CHECKED_JOB = "daily_features", "checked_features"
 OVERRIDE_TAG = "bnpl/drift_override"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bnpl_features.derive.layout import TAG_BYTES, Layout
+from bnpl_features.errors import LayoutMismatch
 from bnpl_features.features.feature import Kind, Value
 from bnpl_features.features.storage import HALF_LARGEST, Scale, Storage
 
@@ -37,7 +38,6 @@ class Codec:
         self._width = layout.width_bytes
         self._tag = layout.tag
         self._unpack = struct.Struct("<" + "x" * TAG_BYTES + "".join(_formats(layout))).unpack
-        self._tables = tuple(_value_table(field.storage, field.kind) for field in layout.fields)
         self._dtype = np.dtype(
             {
                 "names": list(layout.names),
@@ -69,11 +69,78 @@ class Codec:
             matrix[:, position] = float_table(field.storage)[fields[field.name]]
         return matrix
 
+    @cached_property
+    def whole(self) -> Projection:
+        """All features, in the layout's order."""
+        return self.projection(self.layout.names)
+
+    def fits(self, record: bytes) -> bool:
+        """Whether the bytes are a record of this layout."""
+        return len(record) == self._width and record[0] == self._tag
+
     def decode_one(self, record: bytes) -> tuple[Value, ...] | None:
         """The values of one record in the layout's order; None where the bytes are not a record of this layout."""
-        if len(record) != self._width or record[0] != self._tag:
-            return None
-        return tuple([table[code] for table, code in zip(self._tables, self._unpack(record), strict=True)])
+        return self.whole.values(record) if self.fits(record) else None
+
+    def projection(self, features: tuple[str, ...]) -> Projection:
+        """Some of the features, in the order given.
+
+        Raises `LayoutMismatch` naming a feature that the layout lacks.
+        """
+        fields = {field.name: (position, field) for position, field in enumerate(self.layout.fields)}
+        lacking = [name for name in features if name not in fields]
+        if lacking:
+            raise LayoutMismatch(
+                f"the served layout has no feature {', '.join(map(repr, lacking))}; ask for features of "
+                f"{self.layout.feature_set}, or publish a version that has them"
+            )
+        chosen = [fields[name] for name in features]
+        names = tuple(field.name for _, field in chosen)
+        defaults = tuple(field.default for _, field in chosen)
+        return Projection(
+            names,
+            defaults,
+            [_as_number(field.storage, field.default) for _, field in chosen],
+            self._unpack,
+            [(position, _value_table(field.storage, field.kind)) for position, field in chosen],
+            [(position, _number_table(field.storage)) for position, field in chosen],
+        )
+
+
+class Projection:
+    """Decodes some features of a record; without a record they are the declared defaults."""
+
+    __slots__ = ("_default_numbers", "_numbers", "_unpack", "_values", "defaults", "names")
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        defaults: tuple[Value, ...],
+        default_numbers: Sequence[float | None],
+        unpack: Callable[[bytes], tuple[int, ...]] = lambda record: (),
+        values: Sequence[tuple[int, tuple[Value, ...]]] = (),
+        numbers: Sequence[tuple[int, tuple[float, ...]]] = (),
+    ) -> None:
+        """`values` and `numbers` have a pair a feature: its position among a record's codes, and its table."""
+        self.names = names
+        self.defaults = defaults
+        self._default_numbers = np.array(default_numbers, dtype=np.float64)
+        self._unpack = unpack
+        self._values = tuple(values)
+        self._numbers = tuple(numbers)
+
+    def values(self, record: bytes | None) -> tuple[Value, ...]:
+        if record is None:
+            return self.defaults
+        codes = self._unpack(record)
+        return tuple([table[codes[position]] for position, table in self._values])
+
+    def vector(self, record: bytes | None) -> Floats:
+        """float64 of the projection's width; null is NaN, a name is its position in the declared list."""
+        if record is None:
+            return self._default_numbers.copy()
+        codes = self._unpack(record)
+        return np.array([table[codes[position]] for position, table in self._numbers], dtype=np.float64)
 
 
 def encode_column(storage: Storage, values: Floats) -> tuple[NDArray[np.uint16], int]:
@@ -135,6 +202,16 @@ def _value_table(storage: Storage, kind: Kind) -> tuple[Value, ...]:
     if kind is Kind.COUNT:
         return tuple(None if value != value else int(value) for value in values)
     return tuple(None if value != value else value for value in values)
+
+
+@lru_cache(maxsize=256)
+def _number_table(storage: Storage) -> tuple[float, ...]:
+    """`float_table` as Python's numbers: one at a time they are found in half the time."""
+    return tuple(float_table(storage).tolist())
+
+
+def _as_number(storage: Storage, value: Value) -> float | None:
+    return float(storage.names.index(value)) if isinstance(value, str) else value
 
 
 def _formats(layout: Layout) -> list[str]:

@@ -4,33 +4,69 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode
 from redis.connection import Connection
 from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError
 from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 
 from bnpl_features.errors import BnplFeaturesError, StoreFull, StoreMisconfigured, StoreUnavailable
+from bnpl_features.store.address import Address, Topology, parse_address, without_password
 
 PUBLISHER_TIMEOUT_SECONDS = 30.0
 
 
-def connect(url: str, *, timeout_seconds: float = PUBLISHER_TIMEOUT_SECONDS) -> redis.Redis:
-    """A client of the server at `url`, answering bytes; raises `StoreUnavailable` where nothing usable answers."""
+StoreClient = redis.Redis | redis.RedisCluster
+"""What carries out administration and publication, whatever the topology; readers' lookups do without it."""
+
+
+def connect(url: str, *, timeout_seconds: float = PUBLISHER_TIMEOUT_SECONDS) -> StoreClient:
+    """A client of the store at `url`, answering bytes; raises `StoreUnavailable` where nothing usable answers."""
+    address = parse_address(url)
     try:
-        client: redis.Redis = redis.Redis.from_url(
-            url,
-            protocol=2,
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=min(timeout_seconds, 5.0),
-            retry=Retry(NoBackoff(), 0),
-        )
+        client = client_of(address, timeout_seconds)
         client.ping()
-    except (redis.RedisError, ValueError, OSError) as error:
-        raise _named(error, without_password(url)) from error
+    except (redis.RedisError, OSError) as error:
+        raise _named(error, str(address)) from error
     return client
+
+
+def client_of(address: Address, timeout_seconds: float) -> StoreClient:
+    """A client that has not connected yet, but for a cluster's, which needs to know the slots."""
+    options: dict[str, Any] = address.client_options() | {
+        "protocol": 2,
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": min(timeout_seconds, 5.0),
+    }
+    if address.topology is Topology.CLUSTER:
+        nodes = [ClusterNode(*node) for node in address.nodes]
+        return redis.RedisCluster(startup_nodes=nodes, **options)
+    options |= {"db": address.database, "retry": Retry(NoBackoff(), 0)}
+    if address.topology is Topology.SENTINEL:
+        sentinel_options = options | {
+            "db": 0,
+            "username": address.sentinel_login.username or None,
+            "password": address.sentinel_login.password or None,
+        }
+        sentinels = Sentinel(list(address.nodes), sentinel_kwargs=sentinel_options)
+        primary: redis.Redis = sentinels.master_for(address.service, **options)
+        return primary
+    node = address.nodes[0]
+    if not node.port:
+        options.pop("socket_connect_timeout")
+        return redis.Redis(unix_socket_path=node.host, **options)
+    return redis.Redis(host=node.host, port=node.port, **options)
+
+
+def primaries_of(client: StoreClient) -> list[redis.Redis]:
+    """A client for each server that takes writes."""
+    if isinstance(client, redis.RedisCluster):
+        return [client.get_redis_connection(node) for node in client.get_primaries()]
+    return [client]
 
 
 @contextmanager
@@ -64,20 +100,15 @@ def text(value: object) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def url_of(client: redis.Redis) -> str:
+def url_of(client: StoreClient) -> str:
     """The address that a client speaks to, for messages."""
-    given = client.connection_pool.connection_kwargs
+    if isinstance(client, redis.RedisCluster):
+        return "redis+cluster://" + ",".join(sorted(node.name for node in client.get_primaries()))
+    pool = client.connection_pool
+    if isinstance(pool, SentinelConnectionPool):
+        return f"redis+sentinel://{pool.service_name}"
+    given = pool.connection_kwargs
     return given.get("path") or f"redis://{given.get('host', 'localhost')}:{given.get('port', 6379)}"
-
-
-def without_password(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "an address that is not a URL"
-    if parts.password is None:
-        return url
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{parts.netloc.rpartition('@')[2]}"))
 
 
 def _named(error: Exception, where: str) -> BnplFeaturesError:
@@ -97,10 +128,20 @@ def _named(error: Exception, where: str) -> BnplFeaturesError:
         return StoreUnavailable(f"the store at {where} is still loading its data; try again in a moment")
     if isinstance(error, redis.InvalidResponse) or "Protocol Error" in text:
         return StoreUnavailable(f"what answers at {where} is not a Redis server: {text}; correct REDIS_URL")
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return StoreUnavailable(
+            f"the certificate of the store at {where} is not trusted: {text}; name the authority's file with "
+            "?ssl_ca_certs=... in REDIS_URL, or correct the host's name"
+        )
+    if isinstance(error, MasterNotFoundError):
+        return StoreUnavailable(
+            f"the Sentinels at {where} name no primary: {text}; see whether they run, and correct the service in "
+            "REDIS_URL"
+        )
+    if isinstance(error, (redis.exceptions.ClusterDownError, redis.exceptions.SlotNotCoveredError)):
+        return StoreUnavailable(f"the cluster at {where} is down or lacks slots: {text}; see CLUSTER INFO on its nodes")
     if isinstance(error, redis.TimeoutError):
         return StoreUnavailable(f"the store at {where} did not answer in time; see whether it is overloaded or hung")
-    if isinstance(error, (redis.ConnectionError, OSError)):
+    if isinstance(error, (redis.ConnectionError, redis.exceptions.RedisClusterException, OSError)):
         return StoreUnavailable(f"cannot reach the store at {where}: {text}; start it, or correct REDIS_URL")
-    if isinstance(error, ValueError):
-        return StoreUnavailable(f"{where!r} is not the address of a store: {text}; use redis://host:port/0")
     return StoreMisconfigured(f"the store at {where} refuses a command that is needed: {text}")

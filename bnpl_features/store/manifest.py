@@ -27,7 +27,11 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Manifest:
-    """`checksum` is over all records in the order of buckets and fields; `saturated` counts values by feature."""
+    """`checksum` is over all records in the order of buckets and fields; `saturated` counts values by feature.
+
+    `customers` are those of the partition, `erased` those among them that were erased and are not stored.
+    `expires_at` is seconds since the epoch; None: the version has no expiry.
+    """
 
     version: int
     partition_date: date
@@ -39,6 +43,8 @@ class Manifest:
     created_at: str
     saturated: Mapping[str, int] = field(default_factory=dict)
     provenance: Provenance = field(default_factory=Provenance)
+    erased: int = 0
+    expires_at: float | None = None
 
     def to_json(self) -> str:
         value = {
@@ -53,6 +59,8 @@ class Manifest:
             "created_at": self.created_at,
             "saturated": dict(self.saturated),
             "provenance": asdict(self.provenance),
+            "erased": self.erased,
+            "expires_at": self.expires_at,
         }
         return json.dumps(value, sort_keys=True)
 
@@ -74,6 +82,8 @@ class Manifest:
                 created_at=value["created_at"],
                 saturated=value["saturated"],
                 provenance=Provenance(**value["provenance"]),
+                erased=int(value.get("erased", 0)),
+                expires_at=value.get("expires_at"),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise LayoutMismatch(

@@ -144,7 +144,7 @@ def _stage(
             saturated=saturated,
             provenance=provenance,
         )
-        verify_sample(client, ServedVersion(manifest, keyspace, target.key), sample)
+        verify_sample(client, ServedVersion(manifest, keyspace, (target.key,)), sample)
         client.set(keyspace.manifest(version), manifest.to_json())
         with borrowed_connection(client) as connection:
             for part in staged:

@@ -15,7 +15,7 @@ from typing import Any
 import redis
 
 from bnpl_features.errors import LayoutMismatch, PublicationRefused, VersionMissing
-from bnpl_features.store.connection import text
+from bnpl_features.store.connection import StoreClient, text
 from bnpl_features.store.keyspace import Keyspace
 from bnpl_features.store.manifest import Manifest
 
@@ -57,19 +57,19 @@ class AuditEntry:
     reason: str
 
 
-def active_version(client: redis.Redis, keyspace: Keyspace) -> int | None:
+def active_version(client: StoreClient, keyspace: Keyspace) -> int | None:
     pointer = client.get(keyspace.active)
     return int(pointer) if pointer else None
 
 
-def manifest_of(client: redis.Redis, keyspace: Keyspace, version: int) -> Manifest:
+def manifest_of(client: StoreClient, keyspace: Keyspace, version: int) -> Manifest:
     text = client.get(keyspace.manifest(version))
     if text is None:
         raise VersionMissing(f"version {version} has no manifest; `bnpl-features versions` lists what there is")
     return Manifest.from_json(text)
 
 
-def list_versions(client: redis.Redis, keyspace: Keyspace) -> list[Version]:
+def list_versions(client: StoreClient, keyspace: Keyspace) -> list[Version]:
     """Every version in the store, newest first."""
     states = {text(key): text(value) for key, value in client.hgetall(keyspace.states).items()}
     numbers = sorted((int(text(member)) for member in client.zrange(keyspace.versions, 0, -1)), reverse=True)
@@ -85,7 +85,7 @@ def list_versions(client: redis.Redis, keyspace: Keyspace) -> list[Version]:
     ]
 
 
-def audit_trail(client: redis.Redis, keyspace: Keyspace, count: int = 50) -> list[AuditEntry]:
+def audit_trail(client: StoreClient, keyspace: Keyspace, count: int = 50) -> list[AuditEntry]:
     """The newest acts first."""
     entries = []
     for _, fields in client.xrevrange(keyspace.audit, count=count) or []:
@@ -103,7 +103,7 @@ def audit_trail(client: redis.Redis, keyspace: Keyspace, count: int = 50) -> lis
     return entries
 
 
-def allocate(client: redis.Redis, keyspace: Keyspace, buckets: int) -> int:
+def allocate(client: StoreClient, keyspace: Keyspace, buckets: int) -> int:
     """The next version number, marked as staging; the number is also the fencing token.
 
     The bucket count is kept from the first moment, so that whoever finds the version abandoned can remove all of it.
@@ -116,12 +116,12 @@ def allocate(client: redis.Redis, keyspace: Keyspace, buckets: int) -> int:
     return version
 
 
-def mark(client: redis.Redis, keyspace: Keyspace, version: int, state: State) -> None:
+def mark(client: StoreClient, keyspace: Keyspace, version: int, state: State) -> None:
     client.hset(keyspace.states, mapping=_marks(version, state))
 
 
 def activate(
-    client: redis.Redis, keyspace: Keyspace, version: int, *, expected: int | None, actor: str, reason: str
+    client: StoreClient, keyspace: Keyspace, version: int, *, expected: int | None, actor: str, reason: str
 ) -> int | None:
     """Switch to a verified version if `expected` is still the active one; returns the version before.
 
@@ -131,7 +131,7 @@ def activate(
 
 
 def roll_back(
-    client: redis.Redis, keyspace: Keyspace, version: int | None = None, *, actor: str, reason: str
+    client: StoreClient, keyspace: Keyspace, version: int | None = None, *, actor: str, reason: str
 ) -> tuple[int, int]:
     """Switch back to a retained version (unless named, the one that was active last); returns (now, before)."""
     current = active_version(client, keyspace)
@@ -149,7 +149,7 @@ def roll_back(
 
 
 def retire(
-    client: redis.Redis,
+    client: StoreClient,
     keyspace: Keyspace,
     version: int,
     *,
@@ -162,14 +162,14 @@ def retire(
     _remove(client, keyspace, version)
 
 
-def fail(client: redis.Redis, keyspace: Keyspace, version: int, *, actor: str, reason: str) -> None:
+def fail(client: StoreClient, keyspace: Keyspace, version: int, *, actor: str, reason: str) -> None:
     """Mark a version that never became active as failed and free its memory."""
     _mark_for_removal(client, keyspace, version, State.FAILED, actor, reason, GRACE_SECONDS)
     _remove(client, keyspace, version)
 
 
 def sweep(
-    client: redis.Redis,
+    client: StoreClient,
     keyspace: Keyspace,
     *,
     keep: int = RETAINED_VERSIONS,
@@ -190,7 +190,7 @@ def sweep(
     return removed
 
 
-def _retained(client: redis.Redis, keyspace: Keyspace) -> list[Version]:
+def _retained(client: StoreClient, keyspace: Keyspace) -> list[Version]:
     """The retained versions, the one that was active last first: after a rollback that is not the newest."""
     retained = [version for version in list_versions(client, keyspace) if version.state is State.RETAINED]
     return sorted(retained, key=lambda version: version.since, reverse=True)
@@ -205,7 +205,7 @@ def _readable(manifest: bytes | str | None) -> Manifest | None:
 
 
 def _switch(
-    client: redis.Redis, keyspace: Keyspace, version: int, expected: int | None, mode: str, actor: str, reason: str
+    client: StoreClient, keyspace: Keyspace, version: int, expected: int | None, mode: str, actor: str, reason: str
 ) -> int | None:
     script = client.register_script(script_text("activate"))
     try:
@@ -231,7 +231,7 @@ def _switch(
 
 
 def _mark_for_removal(
-    client: redis.Redis, keyspace: Keyspace, version: int, mark_as: State, actor: str, reason: str, grace_seconds: float
+    client: StoreClient, keyspace: Keyspace, version: int, mark_as: State, actor: str, reason: str, grace_seconds: float
 ) -> None:
     script = client.register_script(script_text("retire"))
     verdict, detail = script(
@@ -249,7 +249,7 @@ def _mark_for_removal(
         )
 
 
-def _remove(client: redis.Redis, keyspace: Keyspace, version: int) -> None:
+def _remove(client: StoreClient, keyspace: Keyspace, version: int) -> None:
     buckets = int(client.hget(keyspace.states, f"{version}:buckets") or 0)
     prefix = keyspace.bucket_prefix(version)
     for start in range(0, buckets, _UNLINK_STEP):

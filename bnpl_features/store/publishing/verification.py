@@ -45,7 +45,7 @@ def mismatches(client: redis.Redis, served: ServedVersion, sample: Sample) -> It
     """What the store serves otherwise than the warehouse holds it; customers are not named."""
     with borrowed_connection(client) as connection:
         for customer_id, values in sample.customers.items():
-            connection.send_packed_command([served.command(customer_id)])
+            connection.send_packed_command([served.request(customer_id)[1]])
             answer = served.answer(connection.read_response(disable_decoding=True), 0.0)
             if answer.status is Status.FRESH:
                 yield from differences(served.manifest.layout, values, answer.as_dict())

@@ -1,4 +1,4 @@
-"""Which version a reader serves: resolved once, then kept fresh in the background by notification and by polling."""
+"""Which version a reader serves, and where its buckets are: kept fresh by notification, by polling, and on request."""
 
 from __future__ import annotations
 
@@ -7,43 +7,64 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import timedelta
 
 import redis
 
 from bnpl_features.errors import BnplFeaturesError, StoreUnavailable
-from bnpl_features.store.connection import named_errors, url_of
+from bnpl_features.store.address import Address
+from bnpl_features.store.connection import StoreClient, client_of, named_errors
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
 from bnpl_features.store.reading.lookup import ServedVersion
+from bnpl_features.store.reading.routes import Routes, discover
 from bnpl_features.store.versions import GRACE_SECONDS, active_version, manifest_of
 
 POLL_SECONDS = 1.0
+_LISTEN_SECONDS = 0.1
+_ROUTES_SECONDS = 10.0
+"""How old routes may be that nobody complained about."""
+
+_CLIENT_TIMEOUT_SECONDS = 2.0
+_NOTHING_PUBLISHED = "nothing was published to this namespace yet"
 _LOG = logging.getLogger("bnpl_features.store")
 
 
-class Pointer:
-    """Follows the active version; `served` is None until something was published."""
+class Follower:
+    """Follows the active version; `served` is None until something was published and the store was reached once."""
 
     def __init__(
         self,
-        client: redis.Redis,
+        address: Address,
         keyspace: Keyspace,
-        key: CustomerKey,
+        keys: Sequence[CustomerKey],
         stale_after: timedelta,
-        on_switch: Callable[[ServedVersion], None] = lambda served: None,
+        *,
+        must_answer: bool,
     ) -> None:
-        """Raises `StoreUnavailable` or `LayoutMismatch` where the active version cannot be resolved at first."""
+        """Raises `StoreUnavailable` or `LayoutMismatch` where the active version cannot be resolved at first.
+
+        Without `must_answer` a store that is down is not an error: following begins once it is there.
+        """
         self.served: ServedVersion | None = None
-        self._client = client
+        self.routes = Routes(())
+        self.why_nothing = "the store was not reached yet"
+        self._address = address
         self._keyspace = keyspace
-        self._key = key
+        self._keys = keys
         self._stale_after = stale_after
-        self._on_switch = on_switch
-        self._confirmed_at = 0.0
+        self._client: StoreClient | None = None
+        self._confirmed_at = -GRACE_SECONDS
+        self._routes_at = -_ROUTES_SECONDS
+        self._hurried = False
         self._closed = False
-        with named_errors(url_of(client)):
-            self._refresh()
+        try:
+            with named_errors(str(address)):
+                self._refresh()
+        except StoreUnavailable as error:
+            if must_answer:
+                raise
+            self.why_nothing = str(error)
         self._start()
         again = weakref.WeakMethod(self._start)
         os.register_at_fork(after_in_child=lambda: (start := again()) and start())
@@ -53,15 +74,23 @@ class Pointer:
         """Since the store last confirmed which version is active."""
         return time.monotonic() - self._confirmed_at
 
-    @property
-    def is_trustworthy(self) -> bool:
-        """False once the version held may have been retired: then a miss says nothing about the customer."""
-        return self.age_seconds < GRACE_SECONDS / 2
+    def why_not_known(self, served: ServedVersion, now: float) -> str:
+        """Why a miss says nothing about the customer: the version held may have been retired, or have expired."""
+        if self.age_seconds > GRACE_SECONDS / 2:
+            return "the active version is not confirmed"
+        expires_at = served.manifest.expires_at
+        if expires_at is not None and now > expires_at:
+            return f"version {served.manifest.version} has expired"
+        return ""
+
+    def hurry(self) -> None:
+        """Look at the store's topology again, soon."""
+        self._hurried = True
 
     def close(self) -> None:
         self._closed = True
         self._stopped.set()
-        self._client.connection_pool.disconnect()  # wakes the thread where it waits for a message
+        self._disconnect()  # wakes the thread where it waits for a message
         self._thread.join(timeout=2 * POLL_SECONDS)
 
     def _start(self) -> None:
@@ -69,18 +98,17 @@ class Pointer:
         if self._closed:
             return
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="feature-version-pointer", daemon=True)
+        self._thread = threading.Thread(target=self._follow, name="feature-version-follower", daemon=True)
         self._thread.start()
 
     def _follow(self) -> None:
         while not self._stopped.is_set():
             try:
-                with named_errors(url_of(self._client)), self._client.pubsub() as events:
-                    events.subscribe(self._keyspace.events)
-                    while not self._stopped.is_set():
-                        events.get_message(timeout=POLL_SECONDS)
-                        self._refresh()
+                with named_errors(str(self._address)):
+                    self._listen()
             except StoreUnavailable as error:
+                if self.served is None:
+                    self.why_nothing = str(error)
                 _LOG.debug("cannot refresh the active version: %s", error)
             except BnplFeaturesError as error:
                 _LOG.error("keep serving the version at hand: %s", error)
@@ -88,15 +116,45 @@ class Pointer:
                 # A thread that died would hold the reader at this version for good.
                 if not self._closed:
                     _LOG.exception("keep serving the version at hand")
-            self._stopped.wait(POLL_SECONDS)
+            self._stopped.wait(POLL_SECONDS / 4)
+
+    def _listen(self) -> None:
+        self._refresh()
+        with self._connected().pubsub() as events:  # type: ignore[no-untyped-call]
+            events.subscribe(self._keyspace.events)
+            polled_at = 0.0
+            while not self._stopped.is_set():
+                heard = events.get_message(timeout=_LISTEN_SECONDS)
+                if heard or self._hurried or time.monotonic() - polled_at > POLL_SECONDS:
+                    self._refresh()
+                    polled_at = time.monotonic()
 
     def _refresh(self) -> None:
-        version = active_version(self._client, self._keyspace)
+        client = self._connected()
+        now = time.monotonic()
+        if self._hurried or now - self._routes_at > _ROUTES_SECONDS:
+            self._hurried = False
+            self.routes = discover(client, self._address)
+            self._routes_at = now
+        version = active_version(client, self._keyspace)
         held = self.served.manifest.version if self.served else None
         if version is None:
             self.served = None
+            self.why_nothing = _NOTHING_PUBLISHED
         elif version != held:
-            manifest = manifest_of(self._client, self._keyspace, version)
-            self.served = ServedVersion(manifest, self._keyspace, self._key, self._stale_after)
-            self._on_switch(self.served)
+            manifest = manifest_of(client, self._keyspace, version)
+            self.served = ServedVersion(manifest, self._keyspace, self._keys, self._stale_after)
         self._confirmed_at = time.monotonic()
+
+    def _connected(self) -> StoreClient:
+        if self._client is None:
+            self._client = client_of(self._address, _CLIENT_TIMEOUT_SECONDS)
+        return self._client
+
+    def _disconnect(self) -> None:
+        if isinstance(self._client, redis.RedisCluster):
+            for node in self._client.get_nodes():
+                if node.redis_connection is not None:
+                    node.redis_connection.connection_pool.disconnect()
+        elif self._client is not None:
+            self._client.connection_pool.disconnect()

@@ -1,22 +1,24 @@
-"""What one version's records mean, without any I/O: a customer id -> a command, a reply -> an answer."""
+"""What one version's records mean, without any I/O: a customer id -> a request, a reply -> an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
-import numpy as np
-
 from bnpl_features.errors import LayoutMismatch
+from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.features.feature import Value
-from bnpl_features.store.codec import Codec, Floats
-from bnpl_features.store.keyspace import FIELD_BYTES, CustomerKey, Keyspace, bucket_of, field_of
+from bnpl_features.store.codec import Codec, Floats, Projection
+from bnpl_features.store.keyspace import CustomerKey, Keyspace, bucket_of, field_of
 from bnpl_features.store.manifest import Manifest
+from bnpl_features.store.reading.wire import hget
 
 STALE_AFTER = timedelta(hours=30)
 """A partition ends at midnight UTC and is replaced by 06:00 a day later."""
+
+CORRUPT = "corrupt record"
 
 
 class Status(StrEnum):
@@ -30,14 +32,31 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One customer's features, in the order of `names`; the declared defaults where the customer has none."""
+    """One customer's features, in the order of `names`; the declared defaults where the customer has none.
+
+    Values are decoded each time that they are asked for: keep what is needed more than once.
+    """
 
     status: Status
-    names: tuple[str, ...]
-    values: tuple[Value, ...]
+    projection: Projection
+    record: bytes | None
     version: int | None
     partition_date: date | None
     reason: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.projection.names
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """int, float, str or None (null) a feature."""
+        return self.projection.values(self.record)
+
+    @property
+    def vector(self) -> Floats:
+        """float64, one a feature: NaN is null, a name is its position in the declared list."""
+        return self.projection.vector(self.record)
 
     def __getitem__(self, name: str) -> Value:
         return self.values[self.names.index(name)]
@@ -50,55 +69,65 @@ class ServedVersion:
     """A version as a reader holds it."""
 
     def __init__(
-        self, manifest: Manifest, keyspace: Keyspace, key: CustomerKey, stale_after: timedelta = STALE_AFTER
+        self,
+        manifest: Manifest,
+        keyspace: Keyspace,
+        keys: Sequence[CustomerKey],
+        stale_after: timedelta = STALE_AFTER,
     ) -> None:
-        """Raises `LayoutMismatch` where the version was published with another customer key."""
-        if manifest.key_check != key.check:
+        """Raises `LayoutMismatch` where the version was published with a customer key that is none of `keys`."""
+        key = next((key for key in keys if key.check == manifest.key_check), None)
+        if key is None:
             raise LayoutMismatch(
                 f"version {manifest.version} was published with another customer key than this reader has, so no "
                 "customer could be found; set BNPL_CUSTOMER_KEY to the publisher's"
             )
         self.manifest = manifest
         self.codec = Codec(manifest.layout)
-        self.names = manifest.layout.names
-        self.defaults: tuple[Value, ...] = tuple(field.default for field in manifest.layout.fields)
+        self.projection = self.codec.whole
         partition_end = datetime.combine(manifest.partition_date, datetime.min.time(), UTC) + timedelta(days=1)
         self.stale_at = (partition_end + stale_after).timestamp()
-        self._key = key
+        self._digest = key.digest
         self._prefix = keyspace.bucket_prefix(manifest.version)
         self._buckets = manifest.buckets
+        self._version = manifest.version
+        self._partition_date = manifest.partition_date
+        self._projections: dict[tuple[str, ...], Projection] = {}
 
-    def command(self, customer_id: str) -> bytes:
-        """The customer's lookup in the server's protocol."""
-        digest = self._key.digest(customer_id)
-        bucket = self._prefix + b"%d" % bucket_of(digest, self._buckets)
-        return b"*3\r\n$4\r\nHGET\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (
-            len(bucket),
-            bucket,
-            FIELD_BYTES,
-            field_of(digest),
-        )
+    def projected(self, features: tuple[str, ...]) -> Projection:
+        """Some of the features, in the order given; raises `LayoutMismatch` where this version lacks one."""
+        found = self._projections.get(features)
+        if found is None:
+            found = self._projections[features] = self.codec.projection(features)
+        return found
 
-    def answer(self, reply: bytes | None, now: float) -> Answer:
-        """The answer to the command's reply; `now` is seconds since the epoch."""
+    def request(self, customer_id: str) -> tuple[bytes, bytes]:
+        """The key of the customer's bucket, and the command that reads the customer's record from it."""
+        digest = self._digest(customer_id)
+        key = b"%b%d" % (self._prefix, bucket_of(digest, self._buckets))
+        return key, hget(key, field_of(digest))
+
+    def answer(self, reply: bytes | None, now: float, projection: Projection | None = None) -> Answer:
+        """The answer to the request's reply; `now` is seconds since the epoch."""
+        chosen = projection or self.projection
         if reply is None:
-            return self.defaulted(Status.UNKNOWN_CUSTOMER)
-        values = self.codec.decode_one(reply)
-        if values is None:
-            return self.defaulted(Status.UNKNOWN_CUSTOMER, f"corrupt record of {len(reply)} bytes")
+            return self.defaulted(Status.UNKNOWN_CUSTOMER, projection=chosen)
+        if not self.codec.fits(reply):
+            return self.defaulted(Status.UNKNOWN_CUSTOMER, f"{CORRUPT} of {len(reply)} bytes", chosen)
         status = Status.FRESH if now < self.stale_at else Status.STALE
-        return Answer(status, self.names, values, self.manifest.version, self.manifest.partition_date)
+        return Answer(status, chosen, reply, self._version, self._partition_date)
 
-    def defaulted(self, status: Status, reason: str = "") -> Answer:
-        return Answer(status, self.names, self.defaults, self.manifest.version, self.manifest.partition_date, reason)
+    def defaulted(self, status: Status, reason: str = "", projection: Projection | None = None) -> Answer:
+        return Answer(status, projection or self.projection, None, self._version, self._partition_date, reason)
 
 
-def vector(answer: Answer, lists: Mapping[str, tuple[str, ...]]) -> Floats:
-    """The values as float64 in their order: null is NaN, a name its position in `lists[feature]`."""
-    return np.array(
-        [
-            np.nan if value is None else lists[name].index(value) if isinstance(value, str) else value
-            for name, value in zip(answer.names, answer.values, strict=True)
-        ],
-        dtype=np.float64,
-    )
+def without_version(features: tuple[str, ...] | None, reason: str) -> Answer:
+    """The declared defaults: without a manifest the reader's own catalogue is what it knows."""
+    declared = {feature.name: feature for feature in BEHAVIOURAL.features}
+    names = features or tuple(declared)
+    defaults = tuple(declared[name].default if name in declared else None for name in names)
+    vector = [
+        float(declared[name].storage.names.index(default)) if isinstance(default, str) else default
+        for name, default in zip(names, defaults, strict=True)
+    ]
+    return Answer(Status.UNAVAILABLE, Projection(names, defaults, vector), None, None, None, reason)

@@ -17,9 +17,10 @@ import redis
 
 from bnpl_features.errors import LayoutMismatch, StoreUnavailable
 from bnpl_features.features.catalog import BEHAVIOURAL
-from bnpl_features.store.reader import BUDGET_SECONDS, CustomerFeatureStore
+from bnpl_features.store.reader import CustomerFeatureStore
 from bnpl_features.store.reading.follower import POLL_SECONDS
 from bnpl_features.store.reading.lookup import Answer, Status
+from bnpl_features.store.reading.lookups import BUDGET_SECONDS
 from bnpl_features.store.versions import retire, roll_back
 from tests.bnpl_features.store.shop import (
     DAY,
@@ -187,7 +188,7 @@ def test_a_reader_that_still_holds_the_version_before_reads_it(shop: Shop) -> No
         shop.publish(mark=2)
         wait_until(lambda: reader.get("customer-1").version == 2, "the switch")
 
-        reply = shop.client.execute_command(*words_of(held.command("customer-5")))
+        reply = shop.client.execute_command(*words_of(held.request("customer-5")[1]))
 
     assert held.answer(reply, time.time())["txn_count_7d"] == 1
 
@@ -195,8 +196,8 @@ def test_a_reader_that_still_holds_the_version_before_reads_it(shop: Shop) -> No
 def test_a_version_that_was_retired_under_a_reader_is_not_taken_for_unknown_customers(shop: Shop) -> None:
     shop.publish(day=YESTERDAY)
     with shop.reader() as reader:
-        reader._pointer.close()
-        reader._pointer._confirmed_at -= 3_600  # as after an hour in which the pointer could not be read
+        reader.lookups.follower.close()
+        reader.lookups.follower._confirmed_at -= 3_600  # as after an hour in which the pointer could not be read
         shop.client.delete(*shop.bucket_keys(1))
 
         answer = reader.get("customer-1")
@@ -223,7 +224,7 @@ def test_a_corrupt_record_is_counted_and_served_as_a_miss(shop: Shop, damage: st
     shop.publish(day=YESTERDAY)
     with shop.reader() as reader:
         assert reader.served is not None
-        _, bucket, field = words_of(reader.served.command("customer-1"))
+        _, bucket, field = words_of(reader.served.request("customer-1")[1])
         record = shop.client.hget(bucket, field)
         damaged = {
             "too short": record[:-1],
@@ -246,7 +247,7 @@ def test_a_bucket_of_another_type_is_unavailable(shop: Shop) -> None:
     shop.publish(day=YESTERDAY)
     with shop.reader() as reader:
         assert reader.served is not None
-        _, bucket, _ = words_of(reader.served.command("customer-1"))
+        _, bucket, _ = words_of(reader.served.request("customer-1")[1])
         shop.client.set(bucket, "somebody else's")
 
         answer = reader.get("customer-1")
@@ -384,7 +385,8 @@ def test_a_killed_server_is_unavailable_and_served_again_once_it_is_back(
 def test_hundreds_of_failures_do_not_wear_a_reader_out(mortal: tuple[Shop, int, int]) -> None:
     shop, pid, _ = mortal
     with shop.reader(budget_seconds=0.002) as reader:
-        reader._breaker.threshold = 1_000_000
+        for breaker in reader.lookups.breakers.values():
+            breaker.threshold = 1_000_000
         os.kill(pid, signal.SIGSTOP)
         for _ in range(250):
             reader.get("customer-1")

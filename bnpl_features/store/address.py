@@ -1,0 +1,217 @@
+"""Where the online store is: one URL -> its kind, its nodes, how to log in, how to encrypt.
+
+    redis://user:password@host:6379/0                            one server
+    redis+sentinel://user:password@s1:26379,s2:26379/mymaster/0  the primary that Sentinel names
+    redis+cluster://user:password@n1:6379,n2:6379                a cluster, from any of its nodes
+    unix:///path/to.sock                                         a socket on this machine
+
+`rediss` in place of `redis` encrypts. Options follow a question mark: `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile`
+(files), `ssl_cert_reqs` (required, none), `ssl_check_hostname` (true, false), `sentinel_username`, `sentinel_password`,
+`db`.
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+
+from bnpl_features.errors import StoreUnavailable
+
+_DEFAULT_PORTS = {"standalone": 6379, "sentinel": 26379, "cluster": 6379}
+_TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
+_OPTIONS = (*_TLS_OPTIONS, "sentinel_username", "sentinel_password", "db")
+_FORMS = "redis://host:port/0, redis+sentinel://host:port,host:port/service/0 or redis+cluster://host:port,host:port"
+
+
+class Topology(StrEnum):
+    STANDALONE = "standalone"
+    SENTINEL = "sentinel"
+    CLUSTER = "cluster"
+
+
+class Node(NamedTuple):
+    """A server; port 0 means that `host` is the path of a Unix socket."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Login:
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Encryption:
+    """How the server proves who it is, and with what certificate this side does."""
+
+    ca_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
+    verify: bool = True
+    check_hostname: bool = True
+
+    def context(self) -> ssl.SSLContext:
+        """Raises `StoreUnavailable` where a file cannot be read."""
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file or None)
+            if self.certificate_file:
+                context.load_cert_chain(self.certificate_file, self.key_file or None)
+        except (OSError, ssl.SSLError) as error:
+            named = ", ".join(name for name in (self.ca_file, self.certificate_file, self.key_file) if name)
+            raise StoreUnavailable(
+                f"a certificate file cannot be read ({error}); correct the ssl_ options of REDIS_URL: {named}"
+            ) from error
+        context.check_hostname = self.verify and self.check_hostname
+        context.verify_mode = ssl.CERT_REQUIRED if self.verify else ssl.CERT_NONE
+        return context
+
+
+@dataclass(frozen=True)
+class Address:
+    """`nodes` are servers, Sentinels or some of a cluster's nodes, by `topology`; `service` is Sentinel's name."""
+
+    topology: Topology
+    nodes: tuple[Node, ...]
+    login: Login = Login()
+    database: int = 0
+    service: str = ""
+    sentinel_login: Login = Login()
+    encryption: Encryption | None = None
+    shown: str = ""
+
+    def __str__(self) -> str:
+        """The URL as it may be shown: without a password."""
+        return self.shown
+
+    @cached_property
+    def tls(self) -> ssl.SSLContext | None:
+        return self.encryption.context() if self.encryption else None
+
+    def client_options(self) -> dict[str, Any]:
+        """What redis-py wants to know to log in and to encrypt."""
+        options: dict[str, Any] = {
+            "username": self.login.username or None,
+            "password": self.login.password or None,
+        }
+        if self.encryption:
+            options |= {
+                "ssl": True,
+                "ssl_ca_certs": self.encryption.ca_file or None,
+                "ssl_certfile": self.encryption.certificate_file or None,
+                "ssl_keyfile": self.encryption.key_file or None,
+                "ssl_cert_reqs": "required" if self.encryption.verify else "none",
+                "ssl_check_hostname": self.encryption.verify and self.encryption.check_hostname,
+            }
+        return options
+
+
+def parse_address(url: str) -> Address:
+    """Raises `StoreUnavailable` naming what is wrong with the URL; a password is never part of the message."""
+    shown = without_password(url)
+    try:
+        parts = urlsplit(url)
+        options = _options(parts.query)
+        if parts.scheme == "unix":
+            return Address(
+                Topology.STANDALONE,
+                (Node(parts.path, 0),),
+                _login(parts.netloc),
+                int(options.get("db", 0)),
+                shown=shown,
+            )
+        scheme, _, kind = parts.scheme.partition("+")
+        if scheme not in ("redis", "rediss") or kind not in ("", "sentinel", "cluster"):
+            raise ValueError(f"scheme {parts.scheme!r}")
+        topology = Topology(kind or "standalone")
+        service, database = _path(parts.path, topology, options)
+        return Address(
+            topology,
+            _nodes(parts.netloc.rpartition("@")[2], topology),
+            _login(parts.netloc),
+            database,
+            service,
+            Login(options.get("sentinel_username", ""), options.get("sentinel_password", "")),
+            _encryption(options) if scheme == "rediss" else None,
+            shown,
+        )
+    except ValueError as error:
+        raise StoreUnavailable(f"{shown!r} is not the address of a store: {error}; use {_FORMS}") from error
+
+
+def without_password(url: str) -> str:
+    """The URL with its passwords hidden."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that is not a URL"
+    credentials, at, hosts = parts.netloc.rpartition("@")
+    if ":" in credentials:
+        credentials = f"{credentials.partition(':')[0]}:***"
+    query = "&".join(
+        f"{name}=***" if "password" in name else f"{name}={value}" for name, value in parse_qsl(parts.query)
+    )
+    return urlunsplit(parts._replace(netloc=f"{credentials}{at}{hosts}", query=query))
+
+
+def _options(query: str) -> dict[str, str]:
+    options = dict(parse_qsl(query, strict_parsing=bool(query)))
+    unknown = sorted(set(options) - set(_OPTIONS))
+    if unknown:
+        raise ValueError(f"unknown option {unknown[0]!r}, known are {', '.join(_OPTIONS)}")
+    return options
+
+
+def _login(netloc: str) -> Login:
+    username, _, password = netloc.rpartition("@")[0].partition(":")
+    return Login(unquote(username), unquote(password))
+
+
+def _nodes(hosts: str, topology: Topology) -> tuple[Node, ...]:
+    nodes = []
+    for host in (hosts or "localhost").split(","):
+        # urlsplit knows IPv6 brackets and what a port may be.
+        parts = urlsplit(f"//{host}")
+        if not parts.hostname:
+            raise ValueError(f"{host!r} names no host")
+        nodes.append(Node(parts.hostname, parts.port or _DEFAULT_PORTS[topology]))
+    if topology is Topology.STANDALONE and len(nodes) > 1:
+        raise ValueError(f"{len(nodes)} hosts for one server")
+    return tuple(nodes)
+
+
+def _path(path: str, topology: Topology, options: dict[str, str]) -> tuple[str, int]:
+    """Sentinel's service name, and the number of the database."""
+    words = [unquote(word) for word in path.split("/") if word]
+    service = ""
+    if topology is Topology.SENTINEL:
+        if not words:
+            raise ValueError("Sentinel's service is missing behind the hosts (often /mymaster)")
+        service = words.pop(0)
+    number = words.pop(0) if words else options.get("db", "0")
+    if words or not number.isdecimal():
+        raise ValueError(f"path {path!r} does not end in the number of a database")
+    if topology is Topology.CLUSTER and int(number):
+        raise ValueError("a cluster has database 0 only")
+    return service, int(number)
+
+
+def _encryption(options: dict[str, str]) -> Encryption:
+    verify = options.get("ssl_cert_reqs", "required")
+    if verify not in ("required", "none"):
+        raise ValueError(f"ssl_cert_reqs {verify!r}, which is required or none")
+    check_hostname = options.get("ssl_check_hostname", "true").lower()
+    if check_hostname not in ("true", "false"):
+        raise ValueError(f"ssl_check_hostname {check_hostname!r}, which is true or false")
+    return Encryption(
+        options.get("ssl_ca_certs", ""),
+        options.get("ssl_certfile", ""),
+        options.get("ssl_keyfile", ""),
+        verify == "required",
+        check_hostname == "true",
+    )
