@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import socket
-import ssl
-import struct
 import threading
 import time
 from collections import deque
@@ -27,23 +25,16 @@ _CHUNK_BYTES = 1 << 16
 class Link:
     """One connection; after a failure it is closed, never used again."""
 
-    __slots__ = ("_encrypted", "_socket", "_timeout_seconds")
+    __slots__ = ("_socket", "_timeout_seconds")
 
     def __init__(self, opened: socket.socket) -> None:
         self._socket = opened
-        self._encrypted = isinstance(opened, ssl.SSLSocket)
-        self._timeout_seconds = 0.0
-        if not self._encrypted:
-            # The system keeps the time: Python would ask it twice for each transfer, once whether it may begin.
-            opened.settimeout(None)
+        self._timeout_seconds = opened.gettimeout() or 0.0
 
     def send(self, payload: bytes, deadline: float) -> None:
         """Raises `OverBudget`, or ConnectionError where the server hung up."""
         self._limit(deadline)
-        try:
-            self._socket.sendall(payload)
-        except BlockingIOError:
-            raise OverBudget from None
+        self._socket.sendall(payload)
 
     def receive(self, count: int, deadline: float) -> list[Reply]:
         """`count` replies; raises `OverBudget`, or ConnectionError where the server hung up."""
@@ -51,10 +42,7 @@ class Link:
         rest = b""
         while True:
             self._limit(deadline)
-            try:
-                received = self._socket.recv(_CHUNK_BYTES)
-            except BlockingIOError:
-                raise OverBudget from None
+            received = self._socket.recv(_CHUNK_BYTES)
             if not received:
                 raise ConnectionResetError("the server closed the connection")
             buffer = rest + received if rest else received
@@ -71,15 +59,9 @@ class Link:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise OverBudget
-        if 0.95 * self._timeout_seconds < remaining <= 1.05 * self._timeout_seconds:
-            return
-        self._timeout_seconds = remaining
-        if self._encrypted:
+        if not 0.95 * self._timeout_seconds < remaining <= 1.05 * self._timeout_seconds:
             self._socket.settimeout(remaining)
-        else:
-            interval = struct.pack("ll", int(remaining), int(remaining % 1 * 1_000_000) or 1)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)
+            self._timeout_seconds = remaining
 
 
 class Links:
