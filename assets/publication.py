@@ -1,23 +1,31 @@
-"""The publication: gate, stage, verify, activate. One partition a run, one publication at a time."""
+"""The publication: gate, stage, verify, activate. One partition a run, one publication at a time.
 
-from collections.abc import Callable
+A graph of three steps, so that the middle one may run on several workers: begin brings the customers of the partition
+into a folder by bucket range, place writes ranges to the store, finish verifies and switches.
+"""
+
+from collections.abc import Iterator
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from assets.failures import library_errors
+from assets.failures import MAX_RETRIES, library_errors
 from assets.feature_vectors import VECTORS, VECTORS_TABLE
 from assets.gate import Verdict, examine
 from assets.partitions import DAILY, labels
 from bnpl_features import __version__
+from bnpl_features.connect import retention_of
 from bnpl_features.derive.layout import layout_of
 from bnpl_features.derive.partition import size_query
 from bnpl_features.derive.table import CUSTOMER_COLUMN
 from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.store.manifest import Provenance
-from bnpl_features.store.publisher import Publication, publish
+from bnpl_features.store.publisher import Publication, begin, finish, place
 from bnpl_features.store.publishing.batches import customer_batches
+from bnpl_features.store.publishing.plan import Plan
+from bnpl_features.store.publishing.progress import Report, every_tenth
 from resources.gate import GateResource
 from resources.settings import SettingsResource
 from resources.store import StoreResource
@@ -26,38 +34,34 @@ from resources.warehouse import WarehouseResource
 PUBLISHED = dg.AssetKey("published_features")
 PUBLICATION_POOL = "publication"
 DEADLINE_CRON = "0 6 * * *"
+_LEASE_WAIT_SECONDS = 1_800.0
+"""How long a run waits for the publication before it: the pool holds back only its first step."""
 
 
-@dg.asset(
-    key=PUBLISHED,
-    description="The features as the scoring service reads them: a new version in Redis, switched to atomically.",
-    partitions_def=DAILY,
-    backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
-    deps=[VECTORS],
-    group_name="serving",
-    owners=["team:risk-features"],
-    kinds={"redis"},
-    code_version=layout_of(BEHAVIOURAL).fingerprint[:12],
-    freshness_policy=dg.FreshnessPolicy.cron(DEADLINE_CRON, timedelta(hours=4), timezone="UTC"),
+@dg.op(
+    ins={"vectors": dg.In(dg.Nothing)},
+    out={"folder": dg.Out(str), "shares": dg.DynamicOut(list)},
     pool=PUBLICATION_POOL,
+    description="Ask the gate, take a version number, encode the partition's customers by bucket range.",
 )
-def published_features(
-    context: dg.AssetExecutionContext,
+def begin_publication(
+    context: dg.OpExecutionContext,
     warehouse: WarehouseResource,
     store: StoreResource,
     settings: SettingsResource,
     gate: GateResource,
-) -> dg.MaterializeResult:
+) -> Iterator[Any]:
     _refuse_ranges(context)
     day = date.fromisoformat(context.partition_key)
     verdict = _refuse_unless_checked(context, gate.check_keys())
     _refuse_unless_newest(context, gate.check_keys())
     layout = layout_of(BEHAVIOURAL)
     asked_by = labels(context, PUBLISHED.to_user_string(), day)
+    chosen = settings.load().store
     with library_errors(), warehouse.open() as engine, store.open() as target:
         size = next(engine.read(size_query(VECTORS_TABLE, day), asked_by)).to_pylist()[0]
         batches = engine.read_partition(VECTORS_TABLE, day, (CUSTOMER_COLUMN, *layout.names), asked_by)
-        publication = publish(
+        plan = begin(
             target,
             layout,
             customer_batches(batches, layout),
@@ -70,13 +74,72 @@ def published_features(
                 checks=verdict.checks,
                 overrides=verdict.overrides,
             ),
-            keep=settings.load().store.retained_versions,
-            progress=_log_progress(context),
+            retention=retention_of(chosen),
+            shared_folder=Path(chosen.publish_folder) if chosen.publish_folder else None,
+            lease_wait_seconds=_LEASE_WAIT_SECONDS,
+            report=_log(context),
         )
-    return dg.MaterializeResult(metadata=_metadata(publication))
+    yield dg.Output(str(plan.folder), output_name="folder")
+    for number in range(min(chosen.publish_workers, plan.ranges.count)):
+        share = list(range(number, plan.ranges.count, chosen.publish_workers))
+        yield dg.DynamicOutput(share, mapping_key=f"share_{number}", output_name="shares")
 
 
-def _refuse_ranges(context: dg.AssetExecutionContext) -> None:
+@dg.op(description="Write some bucket ranges to the store and read them back; may be retried on its own.")
+def place_ranges(context: dg.OpExecutionContext, folder: str, share: list, store: StoreResource) -> int:
+    with library_errors(), store.open() as target:
+        plan = Plan.load(Path(folder))
+        placed = place(
+            target,
+            plan,
+            share,
+            again=context.retry_number > 0,
+            abandon_on_failure=context.retry_number == MAX_RETRIES,
+            report=_log(context),
+        )
+    return sum(part.customers for part in placed)
+
+
+@dg.op(description="Compare with the warehouse, lift the expiry, switch, remove what is past retention.")
+def finish_publication(
+    context: dg.OpExecutionContext, folder: str, placed: list, store: StoreResource, settings: SettingsResource
+) -> dg.Output[None]:
+    chosen = settings.load().store
+    with library_errors(), store.open() as target:
+        publication = finish(
+            target,
+            Plan.load(Path(folder)),
+            retention=retention_of(chosen),
+            expire_seconds=chosen.version_ttl_hours * 3_600,
+        )
+    return dg.Output(None, metadata=_metadata(publication))
+
+
+@dg.graph_asset(
+    key=PUBLISHED,
+    ins={"vectors": dg.AssetIn(VECTORS, dagster_type=dg.Nothing)},
+    description="The features as the scoring service reads them: a new version in Redis, switched to atomically.",
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+    group_name="serving",
+    owners=["team:risk-features"],
+    kinds={"redis"},
+    code_version=layout_of(BEHAVIOURAL).fingerprint[:12],
+)
+def _published_features(vectors: None) -> None:
+    folder, shares = begin_publication(vectors)
+    placed = shares.map(lambda share: place_ranges(folder, share)).collect()
+    return finish_publication(folder, placed)
+
+
+published_features = _published_features.map_asset_specs(
+    lambda spec: spec.replace_attributes(
+        freshness_policy=dg.FreshnessPolicy.cron(DEADLINE_CRON, timedelta(hours=4), timezone="UTC")
+    )
+)
+
+
+def _refuse_ranges(context: dg.OpExecutionContext) -> None:
     """Checks belong to one partition each, and only one version can be the newest."""
     if len(context.partition_keys) > 1:
         first, *_, last = context.partition_keys
@@ -89,7 +152,7 @@ def _refuse_ranges(context: dg.AssetExecutionContext) -> None:
         )
 
 
-def _refuse_unless_checked(context: dg.AssetExecutionContext, checks: list[dg.AssetCheckKey]) -> Verdict:
+def _refuse_unless_checked(context: dg.OpExecutionContext, checks: list[dg.AssetCheckKey]) -> Verdict:
     verdict = examine(context.instance, checks, context.partition_key, VECTORS)
     if verdict.refusals:
         raise dg.Failure(
@@ -104,7 +167,7 @@ def _refuse_unless_checked(context: dg.AssetExecutionContext, checks: list[dg.As
     return verdict
 
 
-def _refuse_unless_newest(context: dg.AssetExecutionContext, checks: list[dg.AssetCheckKey]) -> None:
+def _refuse_unless_newest(context: dg.OpExecutionContext, checks: list[dg.AssetCheckKey]) -> None:
     """A backfill must never move production to an older day; a newer one that failed its checks does not count."""
     computed = context.instance.get_materialized_partitions(VECTORS)
     newer = sorted((day for day in computed if day > context.partition_key), reverse=True)
@@ -119,28 +182,21 @@ def _refuse_unless_newest(context: dg.AssetExecutionContext, checks: list[dg.Ass
         )
 
 
-def _log_progress(context: dg.AssetExecutionContext) -> Callable[[str, int, int], None]:
+def _log(context: dg.OpExecutionContext) -> Report:
     """A line in the event log each tenth of a step."""
-    tenths: dict[str, int] = {}
-
-    def report(step: str, done: int, total: int) -> None:
-        tenth = 10 * done // total
-        if tenths.get(step) != tenth:
-            tenths[step] = tenth
-            context.log.info("%s: %s of %s customers", step, f"{done:,}", f"{total:,}")
-
-    return report
+    return every_tenth(lambda progress: context.log.info("%s", progress))
 
 
 def _metadata(publication: Publication) -> dict[str, Any]:
     manifest = publication.manifest
-    seconds = sum(publication.seconds.values())
     return {
         "version": manifest.version,
         "previous_version": publication.previous if publication.previous is not None else "none",
         "customers": manifest.customers,
-        "customers_per_second": round(manifest.customers / seconds),
+        "erased": manifest.erased,
+        "customers_per_second": round(manifest.customers / publication.total_seconds),
         "seconds": {step: round(took, 3) for step, took in publication.seconds.items()},
+        "total_seconds": round(publication.total_seconds, 3),
         "record_bytes": manifest.layout.width_bytes,
         "saturated_values": dict(manifest.saturated),
         "layout": manifest.layout.fingerprint,

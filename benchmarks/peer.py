@@ -28,9 +28,10 @@ from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.store.connection import connect
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
 from bnpl_features.store.manifest import Provenance
-from bnpl_features.store.publisher import Target, publish
+from bnpl_features.store.publisher import publish
 from bnpl_features.store.publishing.batches import customer_batches
 from bnpl_features.store.reader import CustomerFeatureStore
+from bnpl_features.store.target import Target
 
 FEAST = Path(".venv-feast/bin/python")
 LOOKUPS = 2_000

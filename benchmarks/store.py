@@ -31,9 +31,10 @@ from bnpl_features.store.connection import connect
 from bnpl_features.store.embedded import embedded_store
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
 from bnpl_features.store.manifest import Provenance
-from bnpl_features.store.publisher import Target, publish
+from bnpl_features.store.publisher import publish
 from bnpl_features.store.publishing.batches import customer_batches
 from bnpl_features.store.reader import CustomerFeatureStore
+from bnpl_features.store.target import Target
 
 LOOKUPS = 20_000
 BATCH_ROWS = 100_000

@@ -9,9 +9,10 @@ from bnpl_features.errors import SettingsError
 from bnpl_features.settings import StoreSettings, WarehouseSettings
 from bnpl_features.store.connection import connect
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
-from bnpl_features.store.publisher import Target
 from bnpl_features.store.reader import CustomerFeatureStore
 from bnpl_features.store.reading.lookups import BUDGET_SECONDS
+from bnpl_features.store.retirement import Retention
+from bnpl_features.store.target import Target
 from bnpl_features.warehouse.warehouse import Warehouse
 
 
@@ -65,9 +66,15 @@ def open_target(settings: StoreSettings) -> Iterator[Target]:
     with store_url(settings) as url:
         client = connect(url)
         try:
-            yield Target(client, Keyspace(settings.namespace), CustomerKey(settings.customer_key))
+            key = CustomerKey(settings.customer_key)
+            previous = tuple(CustomerKey(secret) for secret in settings.previous_customer_keys.split())
+            yield Target(client, Keyspace(settings.namespace), key, previous)
         finally:
             client.close()
+
+
+def retention_of(settings: StoreSettings) -> Retention:
+    return Retention(settings.retained_versions, settings.retained_hours * 3_600)
 
 
 @contextmanager
@@ -79,6 +86,7 @@ def open_reader(settings: StoreSettings, budget_seconds: float = BUDGET_SECONDS)
             url,
             namespace=settings.namespace,
             customer_key=settings.customer_key,
+            previous_customer_keys=settings.previous_customer_keys.split(),
             budget_seconds=budget_seconds,
         ) as reader,
     ):

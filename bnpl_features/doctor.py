@@ -13,9 +13,9 @@ from bnpl_features.errors import BnplFeaturesError
 from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.settings import Settings, load_settings
 from bnpl_features.store.connection import named_errors, url_of
-from bnpl_features.store.publisher import Target
 from bnpl_features.store.publishing.preflight import check_settings
 from bnpl_features.store.reading.lookup import STALE_AFTER
+from bnpl_features.store.target import Target
 from bnpl_features.store.versions import active_version, manifest_of
 from bnpl_features.warehouse.transactions import check_columns
 from bnpl_features.warehouse.volume import daily_volumes

@@ -47,7 +47,12 @@ class StoreSettings:
     folder: Path = Path(".bnpl/store")
     namespace: str = "bnpl"
     customer_key: bytes = field(default=b"", repr=False)
+    previous_customer_keys: bytes = field(default=b"", repr=False)
     retained_versions: int = 1
+    retained_hours: float = 0.0
+    version_ttl_hours: float = 0.0
+    publish_folder: str = ""
+    publish_workers: int = 1
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,12 @@ _VARIABLES: dict[str, tuple[str, str]] = {
     "BNPL_STORE_FOLDER": ("store", "folder"),
     "BNPL_NAMESPACE": ("store", "namespace"),
     "BNPL_CUSTOMER_KEY": ("store", "customer_key"),
+    "BNPL_PREVIOUS_CUSTOMER_KEYS": ("store", "previous_customer_keys"),
     "BNPL_RETAINED_VERSIONS": ("store", "retained_versions"),
+    "BNPL_RETAINED_HOURS": ("store", "retained_hours"),
+    "BNPL_VERSION_TTL_HOURS": ("store", "version_ttl_hours"),
+    "BNPL_PUBLISH_FOLDER": ("store", "publish_folder"),
+    "BNPL_PUBLISH_WORKERS": ("store", "publish_workers"),
     "BNPL_DRIFT_WARN": ("checks", "drift_warn"),
     "BNPL_DRIFT_ERROR": ("checks", "drift_error"),
     "BNPL_REFERENCE_DAYS": ("checks", "reference_days"),
@@ -107,10 +117,10 @@ _COLUMN_VARIABLE = "BNPL_COLUMN_"
 
 _SECTIONS = ("warehouse", "store", "checks", "transactions")
 _SOURCE_KEYS = ("relation", "columns")
-_SECRET_KEYS = ("url", "customer_key")
+_SECRET_KEYS = ("url", "customer_key", "previous_customer_keys")
 """Their values, a URL with a password among them, are never part of a message."""
 
-_POSITIVE_KEYS = ("timeout_seconds", "reference_days")
+_POSITIVE_KEYS = ("timeout_seconds", "reference_days", "publish_workers")
 """Numbers that must be above 0; all others are at least 0."""
 
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 import dagster as dg
 
 from bnpl_features.connect import open_reader, open_target
-from bnpl_features.store.publisher import Target
 from bnpl_features.store.reader import CustomerFeatureStore
+from bnpl_features.store.target import Target
 from resources.settings import SettingsResource
 
 PATIENT_SECONDS = 5.0

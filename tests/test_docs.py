@@ -24,8 +24,9 @@ from bnpl_features.store.connection import connect
 from bnpl_features.store.embedded import embedded_store
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
 from bnpl_features.store.manifest import Provenance
-from bnpl_features.store.publisher import Target, publish
+from bnpl_features.store.publisher import publish
 from bnpl_features.store.publishing.batches import CustomerBatch
+from bnpl_features.store.target import Target
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -10,6 +10,7 @@ from bnpl_features import __version__
 from bnpl_features.cli.catalogue import features
 from bnpl_features.cli.demo import demo
 from bnpl_features.cli.doctor import doctor
+from bnpl_features.cli.erasing import erase_command, erasures, readmit_command
 from bnpl_features.cli.pipeline import run, up
 from bnpl_features.cli.purchases import load, simulate
 from bnpl_features.cli.serving import activate, get, retire_command, rollback, versions
@@ -27,5 +28,11 @@ def commands() -> None:
     logging.getLogger("bnpl_features").setLevel(logging.ERROR)
 
 
-for command in (simulate, load, run, up, features, get, versions, activate, rollback, retire_command, doctor, demo):
+_COMMANDS = (
+    (simulate, load, run, up, demo),
+    (features, get, versions, activate, rollback, retire_command),
+    (erase_command, readmit_command, erasures),
+    (doctor,),
+)
+for command in (one for some in _COMMANDS for one in some):
     commands.add_command(command)

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 
 import click
 from rich.markup import escape
 
-from bnpl_features.cli.output import console, moment, named_exit, print_json, print_table
+from bnpl_features.cli.output import acting_user, console, moment, named_exit, print_json, print_table
 from bnpl_features.connect import open_reader, open_target
 from bnpl_features.errors import StoreUnavailable, VersionMissing
 from bnpl_features.settings import load_settings
 from bnpl_features.store.connection import named_errors, url_of
-from bnpl_features.store.publisher import Target
 from bnpl_features.store.reading.lookup import Status
+from bnpl_features.store.retirement import retire
+from bnpl_features.store.switching import activate as activate_version
+from bnpl_features.store.switching import roll_back
+from bnpl_features.store.target import Target
 from bnpl_features.store.versions import (
     State,
     Version,
     active_version,
     audit_trail,
     list_versions,
-    retire,
-    roll_back,
 )
-from bnpl_features.store.versions import activate as activate_version
 
 _PATIENT_SECONDS = 2.0
 """A lookup's budget: here the answer matters, not its latency."""
@@ -97,9 +96,11 @@ def activate(version: int, reason: str) -> None:
         state = _state(target, version)
         if state is State.VERIFIED:
             expected = active_version(target.client, target.keyspace)
-            activate_version(target.client, target.keyspace, version, expected=expected, actor=_actor(), reason=reason)
+            activate_version(
+                target.client, target.keyspace, version, expected=expected, actor=acting_user(), reason=reason
+            )
         else:
-            roll_back(target.client, target.keyspace, version, actor=_actor(), reason=reason)
+            roll_back(target.client, target.keyspace, version, actor=acting_user(), reason=reason)
     console.print(f"version {version} is active")
 
 
@@ -112,7 +113,7 @@ def rollback(version: int | None, reason: str) -> None:
     Example: bnpl-features rollback --reason "approval rate fell at 03:10"
     """
     with named_exit(), open_target(load_settings().store) as target, named_errors(url_of(target.client)):
-        now, before = roll_back(target.client, target.keyspace, version, actor=_actor(), reason=reason)
+        now, before = roll_back(target.client, target.keyspace, version, actor=acting_user(), reason=reason)
     console.print(f"version {now} is active again, {before} is retained")
 
 
@@ -132,7 +133,7 @@ def retire_command(version: int, reason: str, grace_seconds: float) -> None:
     Example: bnpl-features retire 11 --reason "to free memory"
     """
     with named_exit(), open_target(load_settings().store) as target, named_errors(url_of(target.client)):
-        retire(target.client, target.keyspace, version, actor=_actor(), reason=reason, grace_seconds=grace_seconds)
+        retire(target.client, target.keyspace, version, actor=acting_user(), reason=reason, grace_seconds=grace_seconds)
     console.print(f"version {version} is retired")
 
 
@@ -168,13 +169,6 @@ def _evidence(version: Version) -> dict[str, object]:
         "saturated": dict(manifest.saturated),
         "layout": manifest.layout.fingerprint,
     }
-
-
-def _actor() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container whose user has no name
-        return "operator"
 
 
 def _shown(value: object) -> str:

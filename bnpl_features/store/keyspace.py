@@ -54,6 +54,16 @@ class Keyspace:
         return self._control("audit")
 
     @property
+    def erased(self) -> str:
+        """Tombstones of erased customers."""
+        return self._control("erased")
+
+    @property
+    def erasures(self) -> str:
+        """How often a customer was erased or readmitted."""
+        return self._control("erasures")
+
+    @property
     def lease(self) -> str:
         return self._control("publisher")
 

@@ -1,4 +1,4 @@
-"""The life of versions in the store: allocate, mark, activate, roll back, retire, list, audit.
+"""What versions there are in the store, in which state, and who did what to them.
 
 staging -> verified -> active -> retained -> retiring -> (gone),    failed from the first two
 """
@@ -6,26 +6,26 @@ staging -> verified -> active -> retained -> retiring -> (gone),    failed from 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-import redis
-
-from bnpl_features.errors import LayoutMismatch, PublicationRefused, VersionMissing
-from bnpl_features.store.connection import StoreClient, text
+from bnpl_features.errors import LayoutMismatch, VersionMissing
+from bnpl_features.store.buckets import server_of
+from bnpl_features.store.connection import StoreClient, borrowed_connection, text
+from bnpl_features.store.failover import await_replicas
 from bnpl_features.store.keyspace import Keyspace
 from bnpl_features.store.manifest import Manifest
 
 GRACE_SECONDS = 60.0
 """How long a version stays after it was switched away from: well over any reader's staleness bound."""
 
-RETAINED_VERSIONS = 1
-MANIFEST_AFTERLIFE_SECONDS = 90 * 86_400
-_UNLINK_STEP = 500
-_UNLINK_PAUSE_SECONDS = 0.002
+DETAILS = ("since", "buckets", "key", "erasures")
+"""What stands beside a version's state: `since` when, how many buckets, the customer key's check value, how many acts
+of erasure it has seen."""
 
 
 class State(StrEnum):
@@ -103,97 +103,43 @@ def audit_trail(client: StoreClient, keyspace: Keyspace, count: int = 50) -> lis
     return entries
 
 
-def allocate(client: StoreClient, keyspace: Keyspace, buckets: int) -> int:
+def allocate(client: StoreClient, keyspace: Keyspace, buckets: int, key_check: str) -> int:
     """The next version number, marked as staging; the number is also the fencing token.
 
     The bucket count is kept from the first moment, so that whoever finds the version abandoned can remove all of it.
     """
-    version = int(client.incr(keyspace.counter))
-    with client.pipeline(transaction=True) as pipeline:
-        pipeline.zadd(keyspace.versions, {str(version): time.time()})
-        pipeline.hset(keyspace.states, mapping=_marks(version, State.STAGING) | {f"{version}:buckets": str(buckets)})
-        pipeline.execute()
-    return version
+    keys = [keyspace.counter, keyspace.active, keyspace.versions, keyspace.states]
+    return int(run_script(client, "allocate", keys, [buckets, key_check]))
 
 
 def mark(client: StoreClient, keyspace: Keyspace, version: int, state: State) -> None:
-    client.hset(keyspace.states, mapping=_marks(version, state))
+    client.hset(keyspace.states, mapping={str(version): state.value, f"{version}:since": str(int(time.time()))})
 
 
-def activate(
-    client: StoreClient, keyspace: Keyspace, version: int, *, expected: int | None, actor: str, reason: str
-) -> int | None:
-    """Switch to a verified version if `expected` is still the active one; returns the version before.
-
-    Raises `PublicationRefused` where another publication came first or this one is the older.
-    """
-    return _switch(client, keyspace, version, expected, "publish", actor, reason)
-
-
-def roll_back(
-    client: StoreClient, keyspace: Keyspace, version: int | None = None, *, actor: str, reason: str
-) -> tuple[int, int]:
-    """Switch back to a retained version (unless named, the one that was active last); returns (now, before)."""
-    current = active_version(client, keyspace)
-    if current is None:
-        raise VersionMissing("nothing is active, so there is nothing to roll back from; publish a version first")
-    retained = [v.number for v in _retained(client, keyspace)]
-    if version is None and not retained:
-        raise VersionMissing("no retained version to roll back to; publish a corrected one instead")
-    target = version if version is not None else retained[0]
-    if target not in retained:
-        listed = ", ".join(map(str, retained)) or "none"
-        raise VersionMissing(f"version {target} is not retained (retained: {listed}), so it cannot be rolled back to")
-    _switch(client, keyspace, target, current, "rollback", actor, reason)
-    return target, current
-
-
-def retire(
-    client: StoreClient,
-    keyspace: Keyspace,
-    version: int,
-    *,
-    actor: str,
-    reason: str,
-    grace_seconds: float = GRACE_SECONDS,
-) -> None:
-    """Remove a version's records in small steps; raises `VersionMissing` for the active one or one in its grace."""
-    _mark_for_removal(client, keyspace, version, State.RETIRING, actor, reason, grace_seconds)
-    _remove(client, keyspace, version)
-
-
-def fail(client: StoreClient, keyspace: Keyspace, version: int, *, actor: str, reason: str) -> None:
-    """Mark a version that never became active as failed and free its memory."""
-    _mark_for_removal(client, keyspace, version, State.FAILED, actor, reason, GRACE_SECONDS)
-    _remove(client, keyspace, version)
-
-
-def sweep(
-    client: StoreClient,
-    keyspace: Keyspace,
-    *,
-    keep: int = RETAINED_VERSIONS,
-    grace_seconds: float = GRACE_SECONDS,
-) -> list[int]:
-    """Remove what dead publishers left behind and what is past retention; call it holding the publisher's lease."""
-    kept = [version.number for version in _retained(client, keyspace)[:keep]]
-    removed = []
-    for version in list_versions(client, keyspace):
-        if version.state is State.ACTIVE or version.number in kept:
-            continue
-        reason = "past retention" if version.state is State.RETAINED else f"left behind while {version.state}"
-        try:
-            retire(client, keyspace, version.number, actor="sweep", reason=reason, grace_seconds=grace_seconds)
-        except VersionMissing:
-            continue
-        removed.append(version.number)
-    return removed
-
-
-def _retained(client: StoreClient, keyspace: Keyspace) -> list[Version]:
+def retained_versions(client: StoreClient, keyspace: Keyspace) -> list[Version]:
     """The retained versions, the one that was active last first: after a rollback that is not the newest."""
     retained = [version for version in list_versions(client, keyspace) if version.state is State.RETAINED]
     return sorted(retained, key=lambda version: version.since, reverse=True)
+
+
+def run_script(
+    client: StoreClient,
+    name: str,
+    keys: Sequence[str],
+    arguments: Sequence[str | int | float],
+    *,
+    replicated: bool = False,
+) -> Any:
+    """What the script of that name in `scripts/` returns; it is sent in full, so no server needs to know it before.
+
+    With `replicated` it also waits until the replicas have what it wrote, as long as `failover.ACKNOWLEDGED_SECONDS`.
+    """
+    with borrowed_connection(server_of(client, keys[0])) as connection:
+        connection.send_command("EVAL", _script_text(name), len(keys), *keys, *arguments)
+        result = connection.read_response()
+        if replicated:
+            await_replicas(connection)
+    return result
 
 
 def _readable(manifest: bytes | str | None) -> Manifest | None:
@@ -204,68 +150,6 @@ def _readable(manifest: bytes | str | None) -> Manifest | None:
         return None
 
 
-def _switch(
-    client: StoreClient, keyspace: Keyspace, version: int, expected: int | None, mode: str, actor: str, reason: str
-) -> int | None:
-    script = client.register_script(script_text("activate"))
-    try:
-        verdict, detail = script(
-            keys=[keyspace.active, keyspace.states, keyspace.audit],
-            args=[version, "" if expected is None else expected, mode, actor, reason, keyspace.events],
-        )
-    except (redis.ConnectionError, redis.TimeoutError):
-        # Was only the reply lost? Nobody else switches to this version.
-        if active_version(client, keyspace) != version:
-            raise
-        return expected
-    found = detail.decode()
-    if verdict == b"ok":
-        return int(found) if found else None
-    refusals = {
-        b"moved": f"version {found or 'none'} is active, not {expected}: another publication or rollback came first",
-        b"already": f"version {version} is active already",
-        b"state": f"version {version} is {found}, which does not allow it",
-        b"older": f"version {version} is older than the active version {found}; roll back by name if you mean it",
-    }
-    raise PublicationRefused(f"{refusals[verdict]}; nothing was changed")
-
-
-def _mark_for_removal(
-    client: StoreClient, keyspace: Keyspace, version: int, mark_as: State, actor: str, reason: str, grace_seconds: float
-) -> None:
-    script = client.register_script(script_text("retire"))
-    verdict, detail = script(
-        keys=[keyspace.active, keyspace.states, keyspace.audit],
-        args=[version, actor, reason, grace_seconds, mark_as.value],
-    )
-    if verdict == b"active":
-        raise VersionMissing(f"version {version} is the active one and is never retired; activate another first")
-    if verdict == b"missing":
-        raise VersionMissing(f"there is no version {version}; `bnpl-features versions` lists what there is")
-    if verdict == b"grace":
-        raise VersionMissing(
-            f"version {version} was active {detail.decode()} s ago, and readers may still use it: "
-            f"retire it after {grace_seconds:g} s"
-        )
-
-
-def _remove(client: StoreClient, keyspace: Keyspace, version: int) -> None:
-    buckets = int(client.hget(keyspace.states, f"{version}:buckets") or 0)
-    prefix = keyspace.bucket_prefix(version)
-    for start in range(0, buckets, _UNLINK_STEP):
-        client.unlink(*(prefix + b"%d" % bucket for bucket in range(start, min(start + _UNLINK_STEP, buckets))))
-        time.sleep(_UNLINK_PAUSE_SECONDS)
-    with client.pipeline(transaction=True) as pipeline:
-        pipeline.zrem(keyspace.versions, str(version))
-        pipeline.hdel(keyspace.states, str(version), f"{version}:since", f"{version}:buckets")
-        pipeline.expire(keyspace.manifest(version), MANIFEST_AFTERLIFE_SECONDS)
-        pipeline.execute()
-
-
-def _marks(version: int, state: State) -> dict[Any, Any]:
-    return {str(version): state.value, f"{version}:since": str(int(time.time()))}
-
-
 @lru_cache(maxsize=8)
-def script_text(name: str) -> str:
+def _script_text(name: str) -> str:
     return resources.files("bnpl_features.store").joinpath(f"scripts/{name}.lua").read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -9,7 +10,8 @@ import redis
 
 from bnpl_features.derive.layout import Layout
 from bnpl_features.errors import StoreFull, StoreMisconfigured, VerificationFailed
-from bnpl_features.store.connection import text
+from bnpl_features.store.buckets import server_of
+from bnpl_features.store.connection import StoreClient, primaries_of, text
 from bnpl_features.store.keyspace import CUSTOMERS_PER_BUCKET, FIELD_BYTES
 
 LARGEST_LIKELY_BUCKET = 128
@@ -31,10 +33,20 @@ class MemoryPlan:
     used: int
     limit: int
 
+    @property
+    def room(self) -> float:
+        return self.limit - self.used - self.needed if self.limit else math.inf
 
-def plan_memory(client: redis.Redis, layout: Layout, customers: int) -> MemoryPlan:
-    memory = client.info("memory")
-    return MemoryPlan(estimate_bytes(layout, customers), int(memory["used_memory"]), int(memory.get("maxmemory", 0)))
+
+def plan_memory(client: StoreClient, layout: Layout, customers: int) -> MemoryPlan:
+    """Of the server that has least room: on a cluster each takes its share of the version."""
+    servers = primaries_of(client)
+    needed = estimate_bytes(layout, customers) // len(servers)
+    plans = []
+    for server in servers:
+        memory = server.info("memory")
+        plans.append(MemoryPlan(needed, int(memory["used_memory"]), int(memory.get("maxmemory", 0))))
+    return min(plans, key=lambda plan: plan.room)
 
 
 def estimate_bytes(layout: Layout, customers: int) -> int:
@@ -44,7 +56,7 @@ def estimate_bytes(layout: Layout, customers: int) -> int:
 
 
 def check_memory(plan: MemoryPlan) -> None:
-    if plan.limit and plan.used + plan.needed > plan.limit:
+    if plan.room < 0:
         raise StoreFull(
             f"the version needs about {_mib(plan.needed)}, but the store uses {_mib(plan.used)} of "
             f"{_mib(plan.limit)} maxmemory; retire a version (`bnpl-features retire`) or raise maxmemory. "
@@ -52,11 +64,16 @@ def check_memory(plan: MemoryPlan) -> None:
         )
 
 
-def check_settings(client: redis.Redis, layout: Layout) -> None:
+def check_settings(client: StoreClient, layout: Layout) -> None:
     """Raise `StoreMisconfigured` for settings under which buckets would not stay small, or live ones be evicted.
 
     A managed server may hide its settings; then the encoding of the first staged bucket tells (see `check_encoding`).
     """
+    for server in primaries_of(client):
+        _check_server(server, layout)
+
+
+def _check_server(client: redis.Redis, layout: Layout) -> None:
     decoded: dict[str, str] = {}
     with suppress(redis.ResponseError):
         for pattern in ("hash-max-listpack-*", "maxmemory-policy"):
@@ -79,18 +96,18 @@ def check_settings(client: redis.Redis, layout: Layout) -> None:
         )
 
 
-def check_encoding(client: redis.Redis, key: bytes) -> None:
+def check_encoding(client: StoreClient, key: str) -> None:
     """Raise `StoreMisconfigured` unless the fullest bucket is stored compactly."""
-    found = client.object("encoding", key)
+    found = server_of(client, key).object("encoding", key)
     if found is None:
         raise VerificationFailed(
-            f"bucket {key.decode()} expired or was evicted while the version was staged; "
+            f"bucket {key} expired or was evicted while the version was staged; "
             "publish again, with more memory or a longer staging time"
         )
     encoding = text(found)
     if encoding not in ("listpack", "ziplist"):
         raise StoreMisconfigured(
-            f"bucket {key.decode()} is stored as {encoding}, not as a listpack: it would take twice the memory; "
+            f"bucket {key} is stored as {encoding}, not as a listpack: it would take twice the memory; "
             "set hash-max-listpack-value to 64 and hash-max-listpack-entries to 128 and publish again"
         )
 

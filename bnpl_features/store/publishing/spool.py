@@ -41,6 +41,10 @@ class Ranges:
     def for_customers(cls, customers: int, buckets: int) -> Ranges:
         return cls(buckets, max(1, min(buckets, -(-customers // CUSTOMERS_PER_RANGE))))
 
+    def buckets_of(self, number: int) -> range:
+        """The buckets of one range."""
+        return range(-(-number * self.buckets // self.count), -(-(number + 1) * self.buckets // self.count))
+
     def of_digests(self, digests: NDArray[np.uint64]) -> NDArray[np.int64]:
         return (self.bucket_of_digests(digests) * self.count) // self.buckets
 
@@ -100,5 +104,6 @@ class Spool:
 
     def _file(self, number: int) -> BinaryIO:
         if number not in self._files:
+            self.folder.mkdir(parents=True, exist_ok=True)
             self._files[number] = (self.folder / str(number)).open("wb", buffering=1 << 20)
         return self._files[number]

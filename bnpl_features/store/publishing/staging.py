@@ -1,4 +1,4 @@
-"""One bucket range into the store: written with an expiry, read back byte for byte, later freed of its expiry.
+"""Buckets into the store: written with an expiry, read back byte for byte, later freed of their expiry.
 
 Buckets are written as ready-made commands: the bytes of all customers of a range lie in one NumPy array, a bucket is a
 slice of it between two short headers.
@@ -6,8 +6,7 @@ slice of it between two short headers.
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,17 +14,19 @@ from numpy.typing import NDArray
 from redis.connection import Connection
 
 from bnpl_features.errors import VerificationFailed
+from bnpl_features.store.buckets import KEYS_PER_EXCHANGE
 from bnpl_features.store.keyspace import FIELD_BYTES
 from bnpl_features.store.publishing.spool import Ranges, SortedRows
+from bnpl_features.store.wire import command
 
-BUCKETS_PER_EXCHANGE = 256
-_REPLIES_BEFORE_EXEC = 3
+_REPLIES_BEFORE_EXEC = 4
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket of a range: its key, and which of the range's rows it holds."""
+    """A bucket of a range: its number and key, and which of the range's rows it holds."""
 
+    number: int
     key: bytes
     start: int
     end: int
@@ -33,16 +34,6 @@ class Bucket:
     @property
     def customers(self) -> int:
         return self.end - self.start
-
-
-@dataclass(frozen=True)
-class StagedRange:
-    """What one range came to; `checksum` is the CRC-32 of its (field, record) pairs in order of digest."""
-
-    customers: int
-    checksum: str
-    keys: list[bytes]
-    fullest: bytes
 
 
 def buckets_of(rows: SortedRows, ranges: Ranges, prefix: bytes) -> list[Bucket]:
@@ -53,42 +44,40 @@ def buckets_of(rows: SortedRows, ranges: Ranges, prefix: bytes) -> list[Bucket]:
     starts = np.concatenate(([0], np.flatnonzero(numbers[1:] != numbers[:-1]) + 1))
     ends = np.append(starts[1:], len(rows))
     return [
-        Bucket(prefix + b"%d" % number, start, end)
+        Bucket(number, prefix + b"%d" % number, start, end)
         for number, start, end in zip(numbers[starts].tolist(), starts.tolist(), ends.tolist(), strict=True)
     ]
 
 
-def stage_range(connection: Connection, rows: SortedRows, buckets: list[Bucket], ttl_seconds: int) -> StagedRange:
-    """Write the buckets, each with its expiry in one transaction; `VerificationFailed` on an unexpected reply."""
+def stage_buckets(
+    connection: Connection, rows: SortedRows, buckets: list[Bucket], ttl_seconds: int, *, again: bool
+) -> None:
+    """Write the buckets, each as a whole and with its expiry, in one transaction.
+
+    Raises `VerificationFailed` on an unexpected reply, and for a bucket that is there already, unless `again`.
+    """
     blocks = _blocks(rows.pairs)
     for chunk in _chunks(buckets):
         pieces: list[bytes | memoryview] = []
         for bucket in chunk:
-            pieces += (_hset_header(bucket), blocks[bucket.start : bucket.end].data, _expire(bucket, ttl_seconds))
+            pieces += (_header(bucket), blocks[bucket.start : bucket.end].data, _expire(bucket, ttl_seconds))
         connection.send_packed_command([b"".join(pieces)])
         for bucket in chunk:
             for _ in range(_REPLIES_BEFORE_EXEC):
                 connection.read_response()
-            added, expires = connection.read_response()
-            if added != bucket.customers or expires != 1:
+            there, added, expires = connection.read_response()
+            if (there and not again) or added != bucket.customers or expires != 1:
                 raise VerificationFailed(
-                    f"bucket {bucket.key.decode()} took {added} of {bucket.customers} new customers: something else "
-                    "writes to this namespace (give each environment its own), or two keys collide (publish with "
-                    "another customer key)"
+                    f"bucket {bucket.key.decode()} {'was there already and ' if there else ''}took {added} of "
+                    f"{bucket.customers} new customers: something else writes to this namespace (give each environment "
+                    "its own), or two keys collide (publish with another customer key)"
                 )
-    fullest = max(buckets, key=lambda bucket: bucket.customers, default=None)
-    return StagedRange(
-        customers=len(rows),
-        checksum=f"{zlib.crc32(rows.pairs.data):08x}",
-        keys=[bucket.key for bucket in buckets],
-        fullest=fullest.key if fullest else b"",
-    )
 
 
-def verify_range(connection: Connection, rows: SortedRows, buckets: list[Bucket]) -> None:
+def verify_buckets(connection: Connection, rows: SortedRows, buckets: list[Bucket]) -> None:
     """Read the buckets back and compare every byte; raises `VerificationFailed` naming the first that differs."""
     for chunk in _chunks(buckets):
-        connection.send_packed_command([b"".join([_command(b"HGETALL", bucket.key) for bucket in chunk])])
+        connection.send_packed_command([b"".join([command(b"HGETALL", bucket.key) for bucket in chunk])])
         for bucket in chunk:
             reply = connection.read_response(disable_decoding=True)
             staged = rows.pairs[bucket.start : bucket.end].tobytes()
@@ -99,17 +88,25 @@ def verify_range(connection: Connection, rows: SortedRows, buckets: list[Bucket]
                 )
 
 
-def seal(connection: Connection, keys: list[bytes]) -> None:
-    """Lift the expiry of verified buckets; raises `VerificationFailed` where one is gone."""
-    for start in range(0, len(keys), BUCKETS_PER_EXCHANGE):
-        chunk = keys[start : start + BUCKETS_PER_EXCHANGE]
-        connection.send_packed_command([b"".join([_command(b"PERSIST", key) for key in chunk])])
-        for key in chunk:
-            if connection.read_response() != 1:
-                raise VerificationFailed(
-                    f"bucket {key.decode()} expired or was evicted before the version became active; "
-                    "publish again, with more memory or a longer staging time"
-                )
+def seal_buckets(connection: Connection, keys: list[bytes], expires_at: float | None = None) -> None:
+    """Lift the expiry of verified buckets, or set it; raises `VerificationFailed` where one is gone.
+
+    Safe to repeat: what is asked for each is whether it is there, not whether it had an expiry.
+    """
+    lift = (lambda key: command(b"PERSIST", key)) if expires_at is None else _expire_at(expires_at)
+    for start in range(0, len(keys), KEYS_PER_EXCHANGE):
+        chunk = keys[start : start + KEYS_PER_EXCHANGE]
+        connection.send_packed_command([b"".join([lift(key) + command(b"EXISTS", key) for key in chunk])])
+        there = [(connection.read_response(), connection.read_response())[1] for _ in chunk]
+        if not all(there):
+            raise VerificationFailed(
+                f"bucket {chunk[there.index(0)].decode()} expired or was evicted before the version became active; "
+                "publish again, with more memory or a longer staging time"
+            )
+
+
+def _expire_at(seconds: float) -> Callable[[bytes], bytes]:
+    return lambda key: command(b"EXPIREAT", key, b"%d" % seconds)
 
 
 def _blocks(pairs: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -130,8 +127,9 @@ def _blocks(pairs: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return blocks
 
 
-def _hset_header(bucket: Bucket) -> bytes:
-    return b"*1\r\n$5\r\nMULTI\r\n*%d\r\n$4\r\nHSET\r\n$%d\r\n%b\r\n" % (
+def _header(bucket: Bucket) -> bytes:
+    return b"*1\r\n$5\r\nMULTI\r\n%b*%d\r\n$4\r\nHSET\r\n$%d\r\n%b\r\n" % (
+        command(b"UNLINK", bucket.key),
         2 + 2 * bucket.customers,
         len(bucket.key),
         bucket.key,
@@ -139,16 +137,12 @@ def _hset_header(bucket: Bucket) -> bytes:
 
 
 def _expire(bucket: Bucket, ttl_seconds: int) -> bytes:
-    return _command(b"EXPIRE", bucket.key, b"%d" % ttl_seconds) + b"*1\r\n$4\r\nEXEC\r\n"
-
-
-def _command(*words: bytes) -> bytes:
-    return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
+    return command(b"EXPIRE", bucket.key, b"%d" % ttl_seconds) + b"*1\r\n$4\r\nEXEC\r\n"
 
 
 def _chunks(buckets: list[Bucket]) -> Iterator[list[Bucket]]:
-    for start in range(0, len(buckets), BUCKETS_PER_EXCHANGE):
-        yield buckets[start : start + BUCKETS_PER_EXCHANGE]
+    for start in range(0, len(buckets), KEYS_PER_EXCHANGE):
+        yield buckets[start : start + KEYS_PER_EXCHANGE]
 
 
 def _sorted_pairs(reply: list[bytes]) -> list[bytes]:

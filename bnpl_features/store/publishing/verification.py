@@ -6,12 +6,11 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-import redis
-
 from bnpl_features.derive.layout import Layout
 from bnpl_features.errors import VerificationFailed
 from bnpl_features.features.feature import Value
-from bnpl_features.store.connection import borrowed_connection
+from bnpl_features.store.buckets import by_server
+from bnpl_features.store.connection import StoreClient, borrowed_connection
 from bnpl_features.store.publishing.batches import CustomerBatch
 from bnpl_features.store.reading.lookup import ServedVersion, Status
 
@@ -35,22 +34,27 @@ class Sample:
             self.customers[batch.customer_ids[row]] = {name: float(v[row]) for name, v in batch.columns.items()}
 
 
-def verify_sample(client: redis.Redis, served: ServedVersion, sample: Sample) -> None:
+def verify_sample(client: StoreClient, served: ServedVersion, sample: Mapping[str, Mapping[str, float]]) -> None:
     """Raise `VerificationFailed` for the first customer of the sample that is not served within the stated errors."""
     for problem in mismatches(client, served, sample):
         raise VerificationFailed(f"a customer reads back with {problem}; publish again")
 
 
-def mismatches(client: redis.Redis, served: ServedVersion, sample: Sample) -> Iterator[str]:
+def mismatches(client: StoreClient, served: ServedVersion, sample: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
     """What the store serves otherwise than the warehouse holds it; customers are not named."""
-    with borrowed_connection(client) as connection:
-        for customer_id, values in sample.customers.items():
-            connection.send_packed_command([served.request(customer_id)[1]])
-            answer = served.answer(connection.read_response(disable_decoding=True), 0.0)
-            if answer.status is Status.FRESH:
-                yield from differences(served.manifest.layout, values, answer.as_dict())
-            else:
-                yield f"status {answer.status} {answer.reason}".strip()
+    requests = {customer_id: served.request(customer_id) for customer_id in sample}
+    keys = [key for key, _ in requests.values()]
+    customer_ids = list(sample)
+    for server, positions in by_server(client, keys):
+        with borrowed_connection(server) as connection:
+            for position in positions:
+                connection.send_packed_command([requests[customer_ids[position]][1]])
+                answer = served.answer(connection.read_response(disable_decoding=True), 0.0)
+                if answer.status is Status.FRESH:
+                    values = sample[customer_ids[position]]
+                    yield from differences(served.manifest.layout, values, answer.as_dict())
+                else:
+                    yield f"status {answer.status} {answer.reason}".strip()
 
 
 def differences(layout: Layout, warehouse: Mapping[str, float], served: Mapping[str, Value]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from collections import deque
 from bnpl_features.store.address import Address
 from bnpl_features.store.reading.routes import Server
 from bnpl_features.store.reading.steps import Ask, Outcome, OverBudget, refused
-from bnpl_features.store.reading.wire import ProtocolViolation, Reply, ServerError, greeting, parse
+from bnpl_features.store.wire import ProtocolViolation, Reply, ServerError, greeting, parse
 
 OPEN_SECONDS = 1.0
 _STUCK_SECONDS = 1.0

@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from bnpl_features.store.address import Address
 from bnpl_features.store.reading.routes import Server
 from bnpl_features.store.reading.steps import Ask, Outcome, OverBudget, refused
-from bnpl_features.store.reading.wire import Reply, ServerError, greeting, parse
+from bnpl_features.store.wire import Reply, ServerError, greeting, parse
 
 OPEN_SECONDS = 1.0
 _CHUNK_BYTES = 1 << 16

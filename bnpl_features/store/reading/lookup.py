@@ -13,7 +13,7 @@ from bnpl_features.features.feature import Value
 from bnpl_features.store.codec import Codec, Floats, Projection
 from bnpl_features.store.keyspace import CustomerKey, Keyspace, bucket_of, field_of
 from bnpl_features.store.manifest import Manifest
-from bnpl_features.store.reading.wire import hget
+from bnpl_features.store.wire import hget
 
 STALE_AFTER = timedelta(hours=30)
 """A partition ends at midnight UTC and is replaced by 06:00 a day later."""

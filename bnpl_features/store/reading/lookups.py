@@ -1,4 +1,4 @@
-"""A lookup from beginning to end, but for its I/O: what to ask which server, what to do with a refusal, what to answer.
+"""A lookup from beginning to end, but for its I/O: customer ids in, answers out.
 
 `Lookups.look_up` is a generator: it yields steps (see `steps.py`), is sent their outcomes, and returns the answers. So
 threads and asyncio share all of it, and differ in how a step is carried out.
@@ -7,47 +7,31 @@ threads and asyncio share all of it, and differ in how a step is carried out.
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import timedelta
-from enum import StrEnum
 from typing import TypedDict, Unpack
 
 from bnpl_features.errors import LayoutMismatch
 from bnpl_features.store.address import parse_address
 from bnpl_features.store.codec import Projection
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
-from bnpl_features.store.reading.breaker import Breaker
+from bnpl_features.store.reading.asking import Asker, Found, Replicas, Unanswered
 from bnpl_features.store.reading.follower import Follower
 from bnpl_features.store.reading.lookup import CORRUPT, STALE_AFTER, Answer, ServedVersion, Status, without_version
-from bnpl_features.store.reading.routes import Routes, Server, Shard, redirected
 from bnpl_features.store.reading.stats import LookupStats
-from bnpl_features.store.reading.steps import Ask, Outcome, OverBudget, Steps
-from bnpl_features.store.reading.wire import ASKING, ServerError
+from bnpl_features.store.reading.steps import Steps
 
 BUDGET_SECONDS = 0.005
 _LOG = logging.getLogger("bnpl_features.store")
-_FIRST_PAUSE_SECONDS = 0.0005
-_WORTH_ANOTHER_TRY = ("TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "BUSY")
-
-
-class Replicas(StrEnum):
-    """Whether lookups may go to replicas. A record is never changed, so a replica's is as good as its primary's; that
-    it has none is confirmed by the primary."""
-
-    NEVER = "never"
-    WHEN_PRIMARY_FAILS = "when_primary_fails"
-    FIRST = "first"
 
 
 class ReaderOptions(TypedDict, total=False):
     """How to read. Each may be left out.
 
     namespace: environment or tenant (`bnpl`).
-    customer_key: the secret shared with the publisher; previous_customer_key: the one before, while it is changed.
+    customer_key: the secret shared with the publisher; previous_customer_keys: those before, while it is changed.
     budget_seconds: what a lookup may take (0.005), connecting and retries included.
     stale_after: the age from which features are `stale`, counted from the partition's end (30 hours).
     replicas: whether lookups may go to replicas (when the primary fails).
@@ -57,38 +41,15 @@ class ReaderOptions(TypedDict, total=False):
 
     namespace: str
     customer_key: bytes
-    previous_customer_key: bytes
+    previous_customer_keys: Sequence[bytes]
     budget_seconds: float
     stale_after: timedelta
     replicas: Replicas
     must_answer: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Unanswered:
-    """Why there is no reply."""
-
-    reason: str
-
-
-@dataclass(slots=True)
-class _Group:
-    """Positions of a batch that are asked of one server together."""
-
-    shard: Shard
-    server: Server
-    positions: Sequence[int]
-    tried: tuple[Server, ...] = ()
-    asking: bool = False
-    tries: int = 0
-
-    @property
-    def of_replica(self) -> bool:
-        return self.server in self.shard.replicas
-
-
 class Lookups:
-    """What all lookups of a process share: the version and routes followed, circuit breakers, statistics."""
+    """What all lookups of a process share: the version and routes followed, statistics."""
 
     def __init__(self, url: str, **options: Unpack[ReaderOptions]) -> None:
         """Raises `StoreUnavailable` or `LayoutMismatch`, as `Follower` does."""
@@ -96,16 +57,18 @@ class Lookups:
             _LOG.warning("no customer key is set: fine for development, set BNPL_CUSTOMER_KEY in production")
         self.address = parse_address(url)
         self.stats = LookupStats()
-        self.breakers: dict[Server, Breaker] = {}
         self.follower = Follower(
             self.address,
             Keyspace(options.get("namespace", "bnpl")),
-            [CustomerKey(options.get("customer_key", b"")), CustomerKey(options.get("previous_customer_key", b""))],
+            [
+                CustomerKey(secret)
+                for secret in (options.get("customer_key", b""), *options.get("previous_customer_keys", ()))
+            ],
             options.get("stale_after", STALE_AFTER),
             must_answer=options.get("must_answer", True),
         )
         self._budget_seconds = options.get("budget_seconds", BUDGET_SECONDS)
-        self._replicas = options.get("replicas", Replicas.WHEN_PRIMARY_FAILS)
+        self.asker = Asker(self.follower, self._budget_seconds, options.get("replicas", Replicas.WHEN_PRIMARY_FAILS))
 
     def look_up(self, customer_ids: Sequence[str], features: tuple[str, ...] | None) -> Steps[list[Answer]]:
         """One answer a customer, in order, all from one version."""
@@ -118,170 +81,10 @@ class Lookups:
         except LayoutMismatch as error:
             return self._observed([without_version(features, str(error))] * len(customer_ids), started)
         requests = [served.request(customer_id) for customer_id in customer_ids]
-        found: list[_Found] = [None] * len(requests)
-        deadline = started + self._budget_seconds
-        groups = self._first_groups(self.follower.routes, requests, found)
-        outcomes = yield tuple([self._ask(group, requests, deadline) for group in groups])
-        again = self._all_settled(groups, outcomes, found)
-        if again:
-            yield from self._persist(again, requests, found, deadline)
+        found = yield from self.asker.replies(requests, started + self._budget_seconds)
         return self._observed(self._answers(served, projection, found), started)
 
-    def _persist(
-        self,
-        groups: list[_Group],
-        requests: Sequence[tuple[bytes, bytes]],
-        found: list[_Found],
-        deadline: float,
-    ) -> Steps[None]:
-        """Ask again what was not answered, elsewhere or later, as long as there is time."""
-        pause = _FIRST_PAUSE_SECONDS
-        while groups:
-            if any(group.tries > 1 for group in groups):
-                pause = min(2 * pause, max(deadline - time.monotonic(), 0.0))
-                yield random.uniform(0.0, pause)  # all readers of a broken server must not come back at once
-            if time.monotonic() >= deadline:
-                self._give_up(groups, self._text_of(OverBudget()), found)
-                return
-            outcomes = yield tuple([self._ask(group, requests, deadline) for group in groups])
-            groups = self._all_settled(groups, outcomes, found)
-
-    def _first_groups(
-        self, routes: Routes, requests: Sequence[tuple[bytes, bytes]], found: list[_Found]
-    ) -> list[_Group]:
-        if routes.by_slot is None:
-            by_shard: dict[Shard, Sequence[int]] = {routes.shards[0]: range(len(requests))}
-        else:
-            by_shard = self._by_shard(routes, requests, found)
-        groups = []
-        for shard, positions in by_shard.items():
-            server = self._choice(shard, ())
-            if server is None:
-                self._give_up([_Group(shard, shard.primary, positions)], _CIRCUIT_OPEN, found)
-            elif positions:
-                groups.append(_Group(shard, server, positions))
-        return groups
-
-    def _by_shard(
-        self, routes: Routes, requests: Sequence[tuple[bytes, bytes]], found: list[_Found]
-    ) -> dict[Shard, Sequence[int]]:
-        by_shard: dict[Shard, list[int]] = {}
-        for position, (bucket_key, _) in enumerate(requests):
-            shard = routes.shard_of(bucket_key)
-            if shard is None:
-                found[position] = Unanswered("no server of the cluster covers the bucket's slot")
-            else:
-                by_shard.setdefault(shard, []).append(position)
-        return dict(by_shard)
-
-    def _choice(self, shard: Shard, tried: tuple[Server, ...]) -> Server | None:
-        """The server to ask next: one that was not tried yet, if there is one, and whose circuit is closed."""
-        if not shard.replicas or self._replicas is Replicas.NEVER:
-            return shard.primary if self._breaker(shard.primary).allows() else None
-        replicas = random.sample(shard.replicas, len(shard.replicas))
-        preferred = (*replicas, shard.primary) if self._replicas is Replicas.FIRST else (shard.primary, *replicas)
-        untried = [server for server in preferred if server not in tried]
-        return next((server for server in untried or preferred if self._breaker(server).allows()), None)
-
-    def _ask(self, group: _Group, requests: Sequence[tuple[bytes, bytes]], deadline: float) -> Ask:
-        positions = group.positions
-        if group.asking:
-            payload = b"".join([ASKING + requests[position][1] for position in positions])
-            return Ask(group.server, group.of_replica, payload, 2 * len(positions), deadline)
-        if len(positions) == 1:
-            payload = requests[positions[0]][1]
-        else:
-            payload = b"".join([requests[position][1] for position in positions])
-        if group.shard.replicas and self._replicas is not Replicas.NEVER and not group.tried:
-            # A server that hangs must leave time to ask another.
-            now = time.monotonic()
-            deadline = now + (deadline - now) / 2
-        return Ask(group.server, group.of_replica, payload, len(positions), deadline)
-
-    def _all_settled(self, groups: list[_Group], outcomes: list[Outcome], found: list[_Found]) -> list[_Group]:
-        again: list[_Group] = []
-        for group, outcome in zip(groups, outcomes, strict=True):
-            again += self._settled(group, outcome, found)
-        return again
-
-    def _settled(self, group: _Group, outcome: Outcome, found: list[_Found]) -> Sequence[_Group]:
-        """Write down what was found; returns what is to be asked again, and of whom."""
-        if isinstance(outcome, Exception):
-            return self._after_failure(group, outcome, found)
-        self._breaker(group.server).succeeded()
-        if len(outcome) == 1 and isinstance(outcome[0], bytes):
-            found[group.positions[0]] = outcome[0]
-            return ()
-        replies = outcome[1::2] if group.asking else outcome
-        refusals: dict[ServerError, list[int]] = {}
-        missed: list[int] = []
-        of_replica = group.of_replica
-        for position, reply in zip(group.positions, replies, strict=True):
-            if isinstance(reply, ServerError):
-                refusals.setdefault(reply, []).append(position)
-            elif reply is None and of_replica:
-                missed.append(position)
-            else:
-                found[position] = reply
-        again: list[_Group] = []
-        for refusal, positions in refusals.items():
-            again += self._after_refusal(replace(group, positions=positions), refusal, found)
-        if missed:
-            again += self._confirm(replace(group, positions=missed), found)
-        return again
-
-    def _after_failure(self, group: _Group, error: Exception, found: list[_Found]) -> list[_Group]:
-        self._breaker(group.server).failed()
-        self.follower.hurry()
-        tried = (*group.tried, group.server)
-        server = self._choice(group.shard, tried)
-        if server is None or (isinstance(error, OverBudget) and server in tried):
-            self._give_up([group], self._text_of(error), found)
-            return []
-        return [_Group(group.shard, server, group.positions, tried, tries=group.tries + 1)]
-
-    def _after_refusal(self, group: _Group, refusal: ServerError, found: list[_Found]) -> list[_Group]:
-        tries = group.tries + 1
-        if refusal.code in ("MOVED", "ASK"):
-            self.follower.hurry()
-            node = redirected(refusal.text)
-            # Only a numeric address: a lookup must not wait for a name service.
-            named = Server(node.host or group.server.host, node.port, node.host or group.server.ip)
-            return [_Group(Shard(named), named, group.positions, asking=refusal.code == "ASK", tries=tries)]
-        if refusal.code in _WORTH_ANOTHER_TRY:
-            self.follower.hurry()
-            tried = (*group.tried, group.server)
-            server = self._choice(group.shard, tried)
-            if server is not None:
-                return [_Group(group.shard, server, group.positions, tried, tries=tries + 1)]
-        self._give_up([group], refusal.text, found)
-        return []
-
-    def _confirm(self, group: _Group, found: list[_Found]) -> list[_Group]:
-        """A replica may lag behind: that a customer is unknown is for the primary to say."""
-        primary = group.shard.primary
-        if primary in group.tried or not self._breaker(primary).allows():
-            self._give_up([group], "the primary fails, and a replica has no such customer", found)
-            return []
-        return [_Group(group.shard, primary, group.positions, (*group.tried, group.server), tries=group.tries + 1)]
-
-    def _give_up(self, groups: Sequence[_Group], reason: str, found: list[_Found]) -> None:
-        for group in groups:
-            for position in group.positions:
-                found[position] = Unanswered(reason)
-
-    def _text_of(self, error: Exception) -> str:
-        if isinstance(error, OverBudget):
-            return f"over the budget of {self._budget_seconds * 1000:g} ms"
-        return str(error) or type(error).__name__
-
-    def _breaker(self, server: Server) -> Breaker:
-        try:
-            return self.breakers[server]
-        except KeyError:
-            return self.breakers.setdefault(server, Breaker())
-
-    def _answers(self, served: ServedVersion, projection: Projection, found: list[_Found]) -> list[Answer]:
+    def _answers(self, served: ServedVersion, projection: Projection, found: list[Found]) -> list[Answer]:
         now = time.time()
         answers = []
         for item in found:
@@ -302,7 +105,3 @@ class Lookups:
             corrupt = sum(answer.reason.startswith(CORRUPT) for answer in answers)
             self.stats.observe(Counter(answer.status for answer in answers).items(), seconds, corrupt)
         return answers
-
-
-_Found = bytes | None | Unanswered
-_CIRCUIT_OPEN = "the circuit is open after repeated failures"

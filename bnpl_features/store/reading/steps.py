@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from bnpl_features.store.reading.routes import Server
-from bnpl_features.store.reading.wire import Reply, ServerError
+from bnpl_features.store.wire import Reply, ServerError
 
 Result = TypeVar("Result")
 

@@ -26,9 +26,10 @@ from bnpl_features.features.feature import Feature, Kind
 from bnpl_features.store.connection import connect
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
 from bnpl_features.store.manifest import Provenance
-from bnpl_features.store.publisher import Publication, Target, publish
+from bnpl_features.store.publisher import Publication, publish
 from bnpl_features.store.publishing.batches import CustomerBatch
 from bnpl_features.store.reader import CustomerFeatureStore
+from bnpl_features.store.target import Target
 
 SECRET = b"a secret of thirty-two bytes ...."[:32]
 DAY = date(2024, 3, 1)

@@ -29,13 +29,27 @@ def test_a_manifest_reads_back_as_it_was_written() -> None:
     assert Manifest.from_json(MANIFEST.to_json().encode()) == MANIFEST
 
 
-@pytest.mark.parametrize("key", sorted(json.loads(MANIFEST.to_json())))
+ADDED_LATER = {"erased", "expires_at"}
+
+
+@pytest.mark.parametrize("key", sorted(set(json.loads(MANIFEST.to_json())) - ADDED_LATER))
 def test_a_manifest_that_lacks_something_is_refused(key: str) -> None:
     value = json.loads(MANIFEST.to_json())
     del value[key]
 
     with pytest.raises(LayoutMismatch, match=r"a manifest cannot be read .*upgrade this reader, or roll back"):
         Manifest.from_json(json.dumps(value))
+
+
+def test_a_manifest_of_an_earlier_release_is_read() -> None:
+    value = json.loads(MANIFEST.to_json())
+    for key in ADDED_LATER:
+        del value[key]
+
+    read = Manifest.from_json(json.dumps(value))
+
+    assert (read.erased, read.expires_at) == (0, None)
+    assert read == MANIFEST
 
 
 @pytest.mark.parametrize("text", ["", "{", "null", "[]", "3", '"x"', b"\xff\xfe"])

@@ -21,7 +21,8 @@ from bnpl_features.store.reader import CustomerFeatureStore
 from bnpl_features.store.reading.follower import POLL_SECONDS
 from bnpl_features.store.reading.lookup import Answer, Status
 from bnpl_features.store.reading.lookups import BUDGET_SECONDS
-from bnpl_features.store.versions import retire, roll_back
+from bnpl_features.store.retirement import retire
+from bnpl_features.store.switching import roll_back
 from tests.bnpl_features.store.shop import (
     DAY,
     LAYOUT,
@@ -385,7 +386,7 @@ def test_a_killed_server_is_unavailable_and_served_again_once_it_is_back(
 def test_hundreds_of_failures_do_not_wear_a_reader_out(mortal: tuple[Shop, int, int]) -> None:
     shop, pid, _ = mortal
     with shop.reader(budget_seconds=0.002) as reader:
-        for breaker in reader.lookups.breakers.values():
+        for breaker in reader.lookups.asker.breakers.values():
             breaker.threshold = 1_000_000
         os.kill(pid, signal.SIGSTOP)
         for _ in range(250):

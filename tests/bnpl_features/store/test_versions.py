@@ -8,20 +8,9 @@ from datetime import timedelta
 import pytest
 
 from bnpl_features.errors import PublicationRefused, VersionMissing
-from bnpl_features.store.versions import (
-    State,
-    activate,
-    active_version,
-    allocate,
-    audit_trail,
-    fail,
-    list_versions,
-    manifest_of,
-    mark,
-    retire,
-    roll_back,
-    sweep,
-)
+from bnpl_features.store.retirement import Retention, fail, retire, sweep
+from bnpl_features.store.switching import activate, roll_back
+from bnpl_features.store.versions import State, active_version, allocate, audit_trail, list_versions, manifest_of, mark
 from tests.bnpl_features.store.shop import DAY, Shop
 
 BY = {"actor": "operator", "reason": "drill"}
@@ -111,7 +100,7 @@ def test_retention_keeps_the_version_active_last_not_one_rolled_back_from(shop: 
     time.sleep(0.01)
     shop.publish()
 
-    removed = sweep(shop.client, shop.keyspace, keep=1, grace_seconds=0)
+    removed = sweep(shop.client, shop.keyspace, retention=Retention(1), grace_seconds=0)
 
     assert removed == [2]
     assert {version.number: version.state for version in list_versions(shop.client, shop.keyspace)} == {
@@ -192,9 +181,9 @@ def test_a_version_that_does_not_exist_is_told(shop: Shop) -> None:
 
 def test_sweeping_removes_what_is_past_retention_and_grace(shop: Shop) -> None:
     for day in range(4):
-        shop.publish(day=DAY + timedelta(days=day), keep=3)
+        shop.publish(day=DAY + timedelta(days=day), retention=Retention(3))
 
-    removed = sweep(shop.client, shop.keyspace, keep=1, grace_seconds=0)
+    removed = sweep(shop.client, shop.keyspace, retention=Retention(1), grace_seconds=0)
 
     assert removed == [2, 1]
     assert [version.number for version in list_versions(shop.client, shop.keyspace)] == [4, 3]
@@ -204,7 +193,7 @@ def test_sweeping_leaves_what_is_in_its_grace(shop: Shop) -> None:
     for _ in range(3):
         shop.publish()
 
-    assert sweep(shop.client, shop.keyspace, keep=1) == []
+    assert sweep(shop.client, shop.keyspace, retention=Retention(1)) == []
     assert [version.number for version in list_versions(shop.client, shop.keyspace)] == [3, 2, 1]
 
 
@@ -241,6 +230,6 @@ def test_a_full_store_can_still_be_emptied_and_switched(server_of_its_own: Shop)
 
 def verified(shop: Shop) -> int:
     """A version of one bucket, as after its verification."""
-    version = allocate(shop.client, shop.keyspace, buckets=1)
+    version = allocate(shop.client, shop.keyspace, buckets=1, key_check="")
     mark(shop.client, shop.keyspace, version, State.VERIFIED)
     return version

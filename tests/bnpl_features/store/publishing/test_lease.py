@@ -27,8 +27,8 @@ def test_the_lease_is_given_back(any_shop: Shop) -> None:
     with publisher_lease(client, keyspace, "first"):
         pass
 
-    with publisher_lease(client, keyspace, "second", wait_seconds=0) as still_held:
-        still_held()
+    with publisher_lease(client, keyspace, "second", wait_seconds=0) as lease:
+        lease.require()
 
 
 def test_the_lease_is_given_back_after_a_failure(shop: Shop) -> None:
@@ -41,19 +41,19 @@ def test_the_lease_is_given_back_after_a_failure(shop: Shop) -> None:
 def test_a_living_holder_renews(any_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bnpl_features.store.publishing.lease.LEASE_SECONDS", 0.6)
 
-    with publisher_lease(any_shop.client, any_shop.keyspace, "first") as still_held:
+    with publisher_lease(any_shop.client, any_shop.keyspace, "first") as lease:
         time.sleep(1.0)
-        still_held()
+        lease.require()
         assert any_shop.client.exists(any_shop.keyspace.lease)
 
 
 def test_a_lost_lease_is_noticed_and_anothers_is_not_given_back(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bnpl_features.store.publishing.lease.LEASE_SECONDS", 0.3)
 
-    with publisher_lease(shop.client, shop.keyspace, "first") as still_held:
+    with publisher_lease(shop.client, shop.keyspace, "first") as lease:
         shop.client.set(shop.keyspace.lease, "another's")
         time.sleep(0.3)
         with pytest.raises(PublicationRefused, match="lease was lost"):
-            still_held()
+            lease.require()
 
     assert shop.client.get(shop.keyspace.lease) == b"another's"

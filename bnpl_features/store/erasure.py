@@ -1,0 +1,168 @@
+"""A customer who must not be stored any more: a tombstone, the records removed, and a later publication kept from
+bringing them back.
+
+A tombstone names a digest, not a customer. Publications stage whom the warehouse hands over; before a version can be
+activated, everyone with a tombstone is taken out of it, and the switch itself compares how many acts of erasure the
+version has seen with how many there were.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bnpl_features.errors import InputError, PublicationRefused
+from bnpl_features.store.buckets import each
+from bnpl_features.store.connection import StoreClient, text
+from bnpl_features.store.failover import persistently
+from bnpl_features.store.keyspace import CustomerKey, Keyspace, bucket_of, field_of
+from bnpl_features.store.versions import State, list_versions, run_script
+from bnpl_features.store.wire import command
+
+_HOLDING = (State.VERIFIED, State.ACTIVE, State.RETAINED)
+"""States in which a version holds customers; one that is being staged is settled before it can become active."""
+
+
+@dataclass(frozen=True)
+class Tombstone:
+    """`digest` is of the customer key whose check value is `key_check`; `at` is seconds since the epoch."""
+
+    key_check: str
+    digest: bytes
+    at: float
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Removal:
+    """One version, and whether it held the customer before; read afterwards, it does not."""
+
+    version: int
+    state: State
+    held: bool
+
+
+def erase(
+    client: StoreClient, keyspace: Keyspace, keys: Sequence[CustomerKey], customer_id: str, *, actor: str, reason: str
+) -> list[Removal]:
+    """Remove a customer from every version, for good; returns what each version held.
+
+    `keys` are the customer keys in use, each version being read with its own. Raises `PublicationRefused` where a
+    version was published with another, or where a record is still there when read back.
+    """
+    by_check = {key.check: key.digest(customer_id) for key in keys}
+    for check, digest in by_check.items():
+        _act(client, keyspace, check, digest, "erase", actor, reason)
+    removals = []
+    for version in list_versions(client, keyspace):
+        if version.state not in _HOLDING or version.manifest is None:
+            continue
+        check = version.manifest.key_check
+        if check not in by_check:
+            raise PublicationRefused(
+                f"version {version.number} was published with a customer key that is not at hand, so the customer "
+                "cannot be found in it; set BNPL_PREVIOUS_CUSTOMER_KEYS, or retire the version, and erase again"
+            )
+        held = take_out(client, keyspace, version.number, version.manifest.buckets, [by_check[check]])
+        removals.append(Removal(version.number, version.state, bool(held)))
+    return removals
+
+
+def readmit(
+    client: StoreClient, keyspace: Keyspace, keys: Sequence[CustomerKey], customer_id: str, *, actor: str, reason: str
+) -> None:
+    """Lift a customer's tombstone: the next publication serves the customer again. Raises `InputError` without one."""
+    lifted = [_act(client, keyspace, key.check, key.digest(customer_id), "readmit", actor, reason) for key in keys]
+    if not any(lifted):
+        raise InputError("this customer has no tombstone; `bnpl-features erasures` counts those that there are")
+
+
+def tombstones(client: StoreClient, keyspace: Keyspace) -> list[Tombstone]:
+    """All of them, the newest first."""
+    found = []
+    for name, value in client.hgetall(keyspace.erased).items():
+        check, _, digest = text(name).partition(":")
+        act = json.loads(value)
+        found.append(Tombstone(check, bytes.fromhex(digest), float(act["at"]), act["actor"], act["reason"]))
+    return sorted(found, key=lambda tombstone: tombstone.at, reverse=True)
+
+
+def erased_among(
+    client: StoreClient, keyspace: Keyspace, keys: Sequence[CustomerKey], customer_ids: Iterable[str]
+) -> set[str]:
+    """Those of the customers that have a tombstone."""
+    stones = {(stone.key_check, stone.digest) for stone in tombstones(client, keyspace)}
+    return {
+        customer_id
+        for customer_id in (customer_ids if stones else ())
+        if any((key.check, key.digest(customer_id)) in stones for key in keys)
+    }
+
+
+class CarryOver:
+    """Repeats tombstones that were written under previous customer keys under the present one, for customers that
+    a publication meets."""
+
+    def __init__(
+        self, client: StoreClient, keyspace: Keyspace, key: CustomerKey, previous_keys: Sequence[CustomerKey]
+    ) -> None:
+        stones = tombstones(client, keyspace)
+        self._erased = {
+            previous: {stone.digest for stone in stones if stone.key_check == previous.check}
+            for previous in previous_keys
+        }
+        self._client, self._keyspace, self._key = client, keyspace, key
+
+    def meet(self, customer_ids: Sequence[str]) -> None:
+        for previous, erased in self._erased.items():
+            if not erased:
+                continue
+            for customer_id in customer_ids:
+                if previous.digest(customer_id) in erased:
+                    digest = self._key.digest(customer_id)
+                    reason = "the customer key was changed"
+                    _act(self._client, self._keyspace, self._key.check, digest, "erase", "publisher", reason)
+
+
+def settle_erasures(client: StoreClient, keyspace: Keyspace, version: int) -> int:
+    """Take everyone with a tombstone out of a version that is not active yet; returns how many were in it."""
+
+    def attempt() -> int:
+        # Counted before they are read: one that is written in between is counted next time.
+        acts = text(client.get(keyspace.erasures) or b"0")
+        about = [f"{version}:key", f"{version}:buckets"]
+        check, buckets = (text(value or b"") for value in client.hmget(keyspace.states, about))
+        digests = [stone.digest for stone in tombstones(client, keyspace) if stone.key_check == check]
+        taken = take_out(client, keyspace, version, int(buckets or 0), digests)
+        client.hset(keyspace.states, f"{version}:erasures", acts)
+        return taken
+
+    return persistently(client, attempt)
+
+
+def take_out(client: StoreClient, keyspace: Keyspace, version: int, buckets: int, digests: Sequence[bytes]) -> int:
+    """Remove records from a version, and read back that they are gone; returns how many there were.
+
+    Raises `PublicationRefused` for one that is still there.
+    """
+    fields: dict[bytes, list[bytes]] = {}
+    for digest in digests:
+        fields.setdefault(keyspace.bucket(version, bucket_of(digest, buckets)), []).append(field_of(digest))
+    removed = sum(
+        int(reply) for _, reply in each(client, list(fields), lambda key: command(b"HDEL", key, *fields[key]))
+    )
+    for key, reply in each(client, list(fields), lambda key: command(b"HMGET", key, *fields[key])):
+        if any(record is not None for record in reply):
+            raise PublicationRefused(
+                f"a record in bucket {key.decode()} is still there after it was removed: something else writes to this "
+                "namespace; stop it, and erase again"
+            )
+    return removed
+
+
+def _act(client: StoreClient, keyspace: Keyspace, check: str, digest: bytes, act: str, actor: str, reason: str) -> bool:
+    keys = [keyspace.erased, keyspace.erasures, keyspace.audit]
+    verdict, *_ = run_script(client, "erase", keys, [f"{check}:{digest.hex()}", act, actor, reason], replicated=True)
+    return bool(verdict == b"ok")

@@ -1,0 +1,98 @@
+"""What a publisher does about servers that fail while it writes: wait for the next primary, and for the replicas."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+import redis
+from redis.connection import Connection
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    ClusterError,
+    MasterDownError,
+    MovedError,
+    ReadOnlyError,
+    SlotNotCoveredError,
+    TryAgainError,
+)
+from redis.sentinel import SentinelConnectionPool
+
+from bnpl_features.store.connection import StoreClient, primaries_of
+
+TRANSIENT = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.BusyLoadingError,
+    AskError,
+    ClusterDownError,
+    ClusterError,
+    MasterDownError,
+    MovedError,
+    ReadOnlyError,
+    SlotNotCoveredError,
+    TryAgainError,
+)
+"""What another attempt may mend, once a replica has become primary."""
+
+FAILOVER_SECONDS = 60.0
+"""How long a publisher waits for a cluster or Sentinel to promote a replica."""
+
+ACKNOWLEDGED_SECONDS = 5.0
+"""How long it waits for replicas to have what was written."""
+
+_LONGEST_PAUSE_SECONDS = 1.0
+
+T = TypeVar("T")
+
+
+def patience_seconds(client: StoreClient) -> float:
+    """A single server is not replaced by another: there is nothing to wait for."""
+    if isinstance(client, redis.RedisCluster) or isinstance(client.connection_pool, SentinelConnectionPool):
+        return FAILOVER_SECONDS
+    return 0.0
+
+
+def persistently(client: StoreClient, attempt: Callable[[], T]) -> T:
+    """The attempt's result; it is repeated while servers are replaced, so it must be safe to repeat."""
+    deadline = time.monotonic() + patience_seconds(client)
+    pause = 0.05
+    while True:
+        try:
+            return attempt()
+        except TRANSIENT:
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            if time.monotonic() + pause > deadline:
+                raise
+            time.sleep(random.uniform(pause / 2, pause))
+            look_again(client)
+
+
+def look_again(client: StoreClient) -> None:
+    """Find out which servers are primaries now."""
+    with suppress(*TRANSIENT, redis.exceptions.RedisClusterException):
+        if isinstance(client, redis.RedisCluster):
+            client.nodes_manager.initialize()
+        else:
+            client.connection_pool.disconnect(inuse_connections=False)
+
+
+def await_replicas(connection: Connection) -> tuple[int, int]:
+    """Wait until the replicas have what this connection wrote, and all before it; returns (those that have it, all)."""
+    connection.send_command("INFO", "replication")
+    told = dict(line.partition(b":")[::2] for line in connection.read_response(disable_decoding=True).splitlines())
+    replicas = int(told.get(b"connected_slaves", b"0"))
+    if not replicas:
+        return 0, 0
+    connection.send_command("WAIT", replicas, int(ACKNOWLEDGED_SECONDS * 1000))
+    return int(connection.read_response()), replicas
+
+
+def primaries_now(client: StoreClient) -> frozenset[str]:
+    """The primaries' run ids: they change when another server takes over, or when one restarts."""
+    look_again(client)
+    return frozenset(str(server.info("server")["run_id"]) for server in primaries_of(client))

@@ -1,0 +1,102 @@
+"""A version whose ranges are all placed: compared with the warehouse, described, freed of its expiry, made verified."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from bnpl_features.errors import VerificationFailed
+from bnpl_features.store.buckets import by_server
+from bnpl_features.store.connection import borrowed_connection
+from bnpl_features.store.erasure import settle_erasures
+from bnpl_features.store.failover import await_replicas, persistently, primaries_now
+from bnpl_features.store.keyspace import Keyspace
+from bnpl_features.store.manifest import Manifest
+from bnpl_features.store.publishing.placing import place_ranges
+from bnpl_features.store.publishing.plan import Filled, PlacedRange, Plan
+from bnpl_features.store.publishing.preflight import check_encoding
+from bnpl_features.store.publishing.staging import seal_buckets
+from bnpl_features.store.publishing.verification import verify_sample
+from bnpl_features.store.reading.lookup import ServedVersion
+from bnpl_features.store.target import Target
+from bnpl_features.store.versions import State, mark
+
+_FAILOVERS_SURVIVED = 3
+
+
+def close_publication(
+    target: Target, plan: Plan, filled: Filled, placed: Sequence[PlacedRange], *, expire_seconds: float = 0.0
+) -> Manifest:
+    """The version is complete, verified, without expiry and on the replicas when this returns.
+
+    Where servers have been replaced since the publication began, what they took with them is written again.
+    Raises `VerificationFailed` for what differs from the warehouse, or where servers do not stop being replaced.
+    """
+    watched = plan.primaries
+    for _ in range(_FAILOVERS_SURVIVED):
+        sealed = _sealed_or_not(target, plan, filled, placed, expire_seconds)
+        now = persistently(target.client, lambda: primaries_now(target.client))
+        if now == watched:
+            if isinstance(sealed, VerificationFailed):
+                raise sealed
+            persistently(target.client, lambda: mark(target.client, target.keyspace, plan.version, State.VERIFIED))
+            return sealed
+        watched = now
+        placed = list(place_ranges(target, plan, range(plan.ranges.count), again=True))
+    raise VerificationFailed(
+        f"servers were replaced {_FAILOVERS_SURVIVED} times while the version was written; see why the store does not "
+        "settle, and publish again"
+    )
+
+
+def _sealed_or_not(
+    target: Target, plan: Plan, filled: Filled, placed: Sequence[PlacedRange], expire_seconds: float
+) -> Manifest | VerificationFailed:
+    """A bucket that is missing means nothing yet: a server that was replaced may have taken it along."""
+    try:
+        return persistently(target.client, lambda: _sealed(target, plan, filled, placed, expire_seconds))
+    except VerificationFailed as error:
+        return error
+
+
+def _sealed(
+    target: Target, plan: Plan, filled: Filled, placed: Sequence[PlacedRange], expire_seconds: float
+) -> Manifest:
+    client, keyspace = target.client, target.keyspace
+    if sum(part.customers for part in placed) != filled.customers:
+        raise VerificationFailed(
+            f"{sum(part.customers for part in placed):,} of {filled.customers:,} customers were placed: a range was "
+            "left out; publish again"
+        )
+    manifest = Manifest(
+        version=plan.version,
+        partition_date=plan.partition,
+        layout=plan.layout,
+        buckets=plan.ranges.buckets,
+        customers=plan.customers,
+        checksum=" ".join(part.checksum for part in placed),
+        key_check=target.key.check,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        saturated=filled.saturated,
+        provenance=plan.provenance,
+        expires_at=time.time() + expire_seconds if expire_seconds else None,
+    )
+    check_encoding(client, placed[0].fullest)
+    verify_sample(client, ServedVersion(manifest, keyspace, (target.key,)), filled.sample)
+    manifest = replace(manifest, erased=settle_erasures(client, keyspace, plan.version))
+    client.set(keyspace.manifest(plan.version), manifest.to_json())
+    keys = _keys(plan, keyspace, placed)
+    for server, positions in by_server(client, keys):
+        with borrowed_connection(server) as connection:
+            seal_buckets(connection, [keys[position] for position in positions], manifest.expires_at)
+            await_replicas(connection)
+    return manifest
+
+
+def _keys(plan: Plan, keyspace: Keyspace, placed: Sequence[PlacedRange]) -> list[bytes]:
+    """The keys of all buckets that hold somebody."""
+    prefix = keyspace.bucket_prefix(plan.version)
+    empty = {number for part in placed for number in part.empty}
+    return [prefix + b"%d" % number for number in range(plan.ranges.buckets) if number not in empty]
