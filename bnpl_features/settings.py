@@ -48,6 +48,7 @@ class StoreSettings:
     namespace: str = "bnpl"
     customer_key: bytes = field(default=b"", repr=False)
     retained_versions: int = 1
+    prices: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ _VARIABLES: dict[str, tuple[str, str]] = {
     "BNPL_NAMESPACE": ("store", "namespace"),
     "BNPL_CUSTOMER_KEY": ("store", "customer_key"),
     "BNPL_RETAINED_VERSIONS": ("store", "retained_versions"),
+    "BNPL_PRICES": ("store", "prices"),
     "BNPL_DRIFT_WARN": ("checks", "drift_warn"),
     "BNPL_DRIFT_ERROR": ("checks", "drift_error"),
     "BNPL_REFERENCE_DAYS": ("checks", "reference_days"),

@@ -7,6 +7,7 @@ import logging
 import click
 
 from bnpl_features import __version__
+from bnpl_features.cli.capacity import capacity
 from bnpl_features.cli.catalogue import features
 from bnpl_features.cli.demo import demo
 from bnpl_features.cli.doctor import doctor
@@ -27,5 +28,19 @@ def commands() -> None:
     logging.getLogger("bnpl_features").setLevel(logging.ERROR)
 
 
-for command in (simulate, load, run, up, features, get, versions, activate, rollback, retire_command, doctor, demo):
+for command in (
+    simulate,
+    load,
+    run,
+    up,
+    features,
+    get,
+    versions,
+    activate,
+    rollback,
+    retire_command,
+    capacity,
+    doctor,
+    demo,
+):
     commands.add_command(command)
