@@ -47,7 +47,7 @@ def _print_features(codec: Codec, partitions: list[Partition], effect: Effect) -
             field.storage.width_bytes,
             field.storage.error_text,
             _largest_error(field.storage, vectors[:, position], served[:, position]),
-            f"{changes[position]:+.4f}",
+            _signed(changes[position]),
         )
         for position, field in enumerate(codec.layout.fields)
     ]
@@ -92,7 +92,8 @@ def _print_effect(effect: Effect) -> None:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.4f}"
+    """To four decimals; what is nothing then has no sign."""
+    return f"{value:+.4f}" if round(value, 4) else "0.0000"
 
 
 def _noise(values: NDArray[np.float64]) -> str:
