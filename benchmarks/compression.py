@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.alternatives import print_schemes
-from benchmarks.effect import FEATURE_SEEDS, SEEDS, Effect, effect_of_storage
+from benchmarks.effect import FEATURE_SEEDS, FOLDS, SEEDS, Effect, effect_of_storage
 from benchmarks.labelled import Partition, labelled_partitions
 from benchmarks.table import print_table
 from bnpl_features.derive.layout import layout_of
@@ -79,13 +79,13 @@ def _largest_error(storage: Storage, raw: NDArray[np.float64], served: NDArray[n
 def _print_effect(effect: Effect) -> None:
     error_of_mean = float(effect.retrained.std(ddof=1) / np.sqrt(SEEDS))
     rows = [
-        ("AUC on raw values", f"{effect.raw.mean():.4f}", f"{effect.raw.std(ddof=1):.4f}"),
+        ("AUC on raw values", f"{effect.raw.mean():.4f}", f"{effect.seed_noise:.4f}"),
         ("the same model, scored on served values", _signed(effect.scored.mean()), _noise(effect.scored)),
         ("trained and scored on served values", _signed(effect.retrained.mean()), _noise(effect.retrained)),
     ]
     print_table(
-        f"LightGBM on {effect.training_rows:,} rows, AUC on {effect.test_rows:,} of other customers, {SEEDS} training "
-        f"seeds; the last mean is known to ±{error_of_mean:.4f}",
+        f"LightGBM, {effect.rows:,} rows, three quarters of the customers to train on, the others to score, {SEEDS} "
+        f"training seeds, {FOLDS} times other customers; the last mean is known to ±{error_of_mean:.4f}",
         ("", "mean, or mean change", "standard deviation over seeds"),
         rows,
     )

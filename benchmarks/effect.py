@@ -17,8 +17,8 @@ Floats = NDArray[np.float64]
 SEEDS = 24
 FEATURE_SEEDS = 8
 ROUNDS = 120
-TEST_SHARE = 4
-"""One customer in this many is held out, in all partitions alike."""
+FOLDS = 4
+"""Each seed holds out another quarter of the customers, in all partitions alike."""
 
 _PARAMETERS = {
     "objective": "binary",
@@ -37,29 +37,35 @@ _PARAMETERS = {
 
 @dataclass(frozen=True)
 class Effect:
-    """AUC of one model a seed: trained and scored on raw values, and what changes.
+    """AUC of one model a seed, on customers that it has not seen: trained and scored on raw values, and what changes.
 
     `scored` is the change where the same model is scored on served values, `retrained` where another of the same seed
     is trained and scored on them, `by_feature` (seeds, features) where the same model is served one feature and has
     the others raw.
     """
 
-    training_rows: int
-    test_rows: int
+    rows: int
     raw: Floats
     scored: Floats
     retrained: Floats
     by_feature: Floats
 
+    @property
+    def seed_noise(self) -> float:
+        """Standard deviation of the AUC on raw values over the seeds that hold out the same customers."""
+        folds = [self.raw[fold::FOLDS] for fold in range(FOLDS)]
+        return float(np.sqrt(np.mean([fold.var(ddof=1) for fold in folds])))
+
 
 def effect_of_storage(partitions: list[Partition], codec: Codec) -> Effect:
-    raw, labels, test = _rows(partitions)
+    raw, labels, fold = _rows(partitions)
     columns = dict(zip(codec.layout.names, raw.T, strict=True))
     served = codec.decode(codec.encode(columns).records)
     categories = [i for i, field in enumerate(codec.layout.fields) if field.storage.scale is Scale.NAMES]
     found: dict[str, list[float]] = {"raw": [], "scored": [], "retrained": []}
     by_feature = []
     for seed in range(SEEDS):
+        test = fold == seed % FOLDS
         model = _trained(raw[~test], labels[~test], categories, seed)
         again = _trained(served[~test], labels[~test], categories, seed)
         before = auc(labels[test], _scores(model, raw[test]))
@@ -71,7 +77,7 @@ def effect_of_storage(partitions: list[Partition], codec: Codec) -> Effect:
                 [auc(labels[test], _scores(model, mixed)) - before for mixed in _one_served(raw[test], served[test])]
             )
     figures = {name: np.array(values) for name, values in found.items()}
-    return Effect(int((~test).sum()), int(test.sum()), **figures, by_feature=np.array(by_feature))
+    return Effect(len(labels), **figures, by_feature=np.array(by_feature))
 
 
 def auc(labels: Floats, scores: Floats) -> float:
@@ -83,13 +89,13 @@ def auc(labels: Floats, scores: Floats) -> float:
     return float((ranks[labels == 1.0].sum() - positives * (positives + 1) / 2) / pairs)
 
 
-def _rows(partitions: list[Partition]) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Vectors, labels and which are for testing, of the customers who bought something after the partition."""
+def _rows(partitions: list[Partition]) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Vectors, labels and folds of the customers who bought something after the partition."""
     vectors = np.vstack([partition.vectors for partition in partitions])
     labels = np.concatenate([partition.labels for partition in partitions])
     numbers = [int(one.rpartition("_")[2]) for partition in partitions for one in partition.customer_ids]
     known = ~np.isnan(labels)
-    return vectors[known], labels[known], (np.array(numbers) % TEST_SHARE == 0)[known]
+    return vectors[known], labels[known], np.array(numbers)[known] % FOLDS
 
 
 def _trained(vectors: Floats, labels: Floats, categories: list[int], seed: int) -> lightgbm.Booster:
