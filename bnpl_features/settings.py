@@ -53,6 +53,7 @@ class StoreSettings:
     version_ttl_hours: float = 0.0
     publish_folder: str = ""
     publish_workers: int = 1
+    prices: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ _VARIABLES: dict[str, tuple[str, str]] = {
     "BNPL_VERSION_TTL_HOURS": ("store", "version_ttl_hours"),
     "BNPL_PUBLISH_FOLDER": ("store", "publish_folder"),
     "BNPL_PUBLISH_WORKERS": ("store", "publish_workers"),
+    "BNPL_PRICES": ("store", "prices"),
     "BNPL_DRIFT_WARN": ("checks", "drift_warn"),
     "BNPL_DRIFT_ERROR": ("checks", "drift_error"),
     "BNPL_REFERENCE_DAYS": ("checks", "reference_days"),

@@ -129,8 +129,9 @@ def test_settings_page_gives_each_keys_variable_and_default() -> None:
         for section in ("warehouse", "store", "checks")
         for item in fields(getattr(defaults, section))
     }
-    numbers = {f"warehouse.{name}": "0" for name in ("threads", "maximum_bytes_billed")}
-    expected |= numbers | {"transactions.relation": "transactions", "transactions.columns": ""}
+    zeros = {f"warehouse.{name}": "0" for name in ("threads", "maximum_bytes_billed")}
+    zeros |= {f"store.{name}": "0.0" for name in ("retained_hours", "version_ttl_hours")}
+    expected |= zeros | {"transactions.relation": "transactions", "transactions.columns": ""}
 
     rows = re.findall(r"^\| `(\w+\.\w+)` \| (\S*) ?\| (\S+) \|", SETTINGS_PAGE.read_text(), re.MULTILINE)
 

@@ -7,6 +7,7 @@ import logging
 import click
 
 from bnpl_features import __version__
+from bnpl_features.cli.capacity import capacity
 from bnpl_features.cli.catalogue import features
 from bnpl_features.cli.demo import demo
 from bnpl_features.cli.doctor import doctor
@@ -32,7 +33,7 @@ _COMMANDS = (
     (simulate, load, run, up, demo),
     (features, get, versions, activate, rollback, retire_command),
     (erase_command, readmit_command, erasures),
-    (doctor,),
+    (capacity, doctor),
 )
 for command in (one for some in _COMMANDS for one in some):
     commands.add_command(command)

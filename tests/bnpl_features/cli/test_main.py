@@ -27,6 +27,7 @@ THAT_READ_SETTINGS = {
     "activate": ("1", "--reason", "x"),
     "rollback": ("--reason", "x"),
     "retire": ("1", "--reason", "x"),
+    "capacity": ("--customers", "5"),
     "doctor": (),
     "demo": (),
 }
