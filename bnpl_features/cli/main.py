@@ -10,7 +10,8 @@ from bnpl_features import __version__
 from bnpl_features.cli.catalogue import features
 from bnpl_features.cli.demo import demo
 from bnpl_features.cli.doctor import doctor
-from bnpl_features.cli.pipeline import run, up
+from bnpl_features.cli.models import evaluate, models, promote, train
+from bnpl_features.cli.pipeline import backfill, run, up
 from bnpl_features.cli.purchases import load, simulate
 from bnpl_features.cli.serving import activate, get, retire_command, rollback, versions
 
@@ -27,5 +28,10 @@ def commands() -> None:
     logging.getLogger("bnpl_features").setLevel(logging.ERROR)
 
 
-for command in (simulate, load, run, up, features, get, versions, activate, rollback, retire_command, doctor, demo):
+for command in (
+    *(simulate, load, run, backfill, up, features),
+    *(get, versions, activate, rollback, retire_command),
+    *(train, evaluate, models, promote),
+    *(doctor, demo),
+):
     commands.add_command(command)

@@ -97,9 +97,9 @@ def activate(version: int, reason: str) -> None:
         state = _state(target, version)
         if state is State.VERIFIED:
             expected = active_version(target.client, target.keyspace)
-            activate_version(target.client, target.keyspace, version, expected=expected, actor=_actor(), reason=reason)
+            activate_version(target.client, target.keyspace, version, expected=expected, actor=actor(), reason=reason)
         else:
-            roll_back(target.client, target.keyspace, version, actor=_actor(), reason=reason)
+            roll_back(target.client, target.keyspace, version, actor=actor(), reason=reason)
     console.print(f"version {version} is active")
 
 
@@ -112,7 +112,7 @@ def rollback(version: int | None, reason: str) -> None:
     Example: bnpl-features rollback --reason "approval rate fell at 03:10"
     """
     with named_exit(), open_target(load_settings().store) as target, named_errors(url_of(target.client)):
-        now, before = roll_back(target.client, target.keyspace, version, actor=_actor(), reason=reason)
+        now, before = roll_back(target.client, target.keyspace, version, actor=actor(), reason=reason)
     console.print(f"version {now} is active again, {before} is retained")
 
 
@@ -132,7 +132,7 @@ def retire_command(version: int, reason: str, grace_seconds: float) -> None:
     Example: bnpl-features retire 11 --reason "to free memory"
     """
     with named_exit(), open_target(load_settings().store) as target, named_errors(url_of(target.client)):
-        retire(target.client, target.keyspace, version, actor=_actor(), reason=reason, grace_seconds=grace_seconds)
+        retire(target.client, target.keyspace, version, actor=actor(), reason=reason, grace_seconds=grace_seconds)
     console.print(f"version {version} is retired")
 
 
@@ -170,7 +170,8 @@ def _evidence(version: Version) -> dict[str, object]:
     }
 
 
-def _actor() -> str:
+def actor() -> str:
+    """Who types this, for the audit trail."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container whose user has no name

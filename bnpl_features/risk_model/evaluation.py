@@ -53,6 +53,16 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Evaluation:
+        named = {
+            part: {
+                name: {key: Interval(**one) for key, one in metrics.items()} for name, metrics in value[part].items()
+            }
+            for part in ("figures", "differences")
+        }
+        return cls(**(value | named | {"days": tuple(value["days"])}))
+
 
 def evaluate(
     models: Sequence[Model],
