@@ -5,6 +5,7 @@ import dagster as dg
 from assets.feature_groups import group_assets
 from assets.feature_vectors import feature_vectors
 from assets.publication import published_features
+from assets.training import training_assets
 from assets.transactions import transactions
 from automation.jobs import jobs
 from automation.schedules import daily_schedule
@@ -28,7 +29,7 @@ asset_checks = [
 ]
 
 defs = dg.Definitions(
-    assets=[transactions, *group_assets, feature_vectors, published_features],
+    assets=[transactions, *group_assets, feature_vectors, published_features, *training_assets],
     asset_checks=asset_checks,
     jobs=jobs,
     schedules=[daily_schedule],

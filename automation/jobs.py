@@ -7,10 +7,12 @@ import dagster as dg
 from assets.feature_groups import group_assets
 from assets.feature_vectors import feature_vectors
 from assets.publication import published_features
+from assets.training import TRAINING_GROUP
 
 DAILY_JOB = "daily_features"
 CHECKED_JOB = "checked_features"
 BACKFILL_JOB = "backfill_features"
+TRAINING_JOB = "train_models"
 
 # A job over groups (any range a run) and the publication (one partition a run) takes one partition a run, as is meant.
 warnings.filterwarnings("ignore", message=r"Asset job \w+ materializes assets with varying BackfillPolicies")
@@ -18,16 +20,18 @@ warnings.filterwarnings("ignore", message=r"Asset job \w+ materializes assets wi
 # A step costs about 16 ms in process and up to a second in one of its own; the work is the warehouse's, not Python's.
 _EXECUTOR = dg.in_process_executor
 
+_DAILY = dg.AssetSelection.all(include_sources=True) - dg.AssetSelection.groups(TRAINING_GROUP)
+
 daily_features = dg.define_asset_job(
     DAILY_JOB,
-    selection=dg.AssetSelection.all(include_sources=True),
+    selection=_DAILY,
     executor_def=_EXECUTOR,
     description="One day from purchases to served features: compute, check, publish.",
 )
 
 checked_features = dg.define_asset_job(
     CHECKED_JOB,
-    selection=dg.AssetSelection.all(include_sources=True) - dg.AssetSelection.assets(published_features),
+    selection=_DAILY - dg.AssetSelection.assets(published_features),
     executor_def=_EXECUTOR,
     description="One day computed and checked, but not published.",
 )
@@ -39,4 +43,11 @@ backfill_features = dg.define_asset_job(
     description="A range of days computed in one run: no checks, no publication (both belong to one day each).",
 )
 
-jobs = [daily_features, checked_features, backfill_features]
+train_models = dg.define_asset_job(
+    TRAINING_JOB,
+    selection=dg.AssetSelection.groups(TRAINING_GROUP),
+    executor_def=_EXECUTOR,
+    description="Both risk models: training set, training, evaluation, registration as challengers. No promotion.",
+)
+
+jobs = [daily_features, checked_features, backfill_features, train_models]

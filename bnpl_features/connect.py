@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
+from typing import TYPE_CHECKING
 
 from bnpl_features.errors import SettingsError
-from bnpl_features.settings import StoreSettings, WarehouseSettings
+from bnpl_features.settings import ModelSettings, StoreSettings, WarehouseSettings
 from bnpl_features.store.connection import connect
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
 from bnpl_features.store.reader import CustomerFeatureStore
@@ -14,6 +16,10 @@ from bnpl_features.store.reading.lookups import BUDGET_SECONDS
 from bnpl_features.store.retirement import Retention
 from bnpl_features.store.target import Target
 from bnpl_features.warehouse.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from bnpl_features.risk_model.registry import Registry
+    from bnpl_features.risk_model.training_query import TrainingSpec
 
 
 def open_warehouse(settings: WarehouseSettings) -> Warehouse:
@@ -37,6 +43,21 @@ def open_warehouse(settings: WarehouseSettings) -> Warehouse:
     return DuckDBWarehouse(settings.folder, threads=settings.threads, memory_limit=settings.memory_limit)
 
 
+def training_spec(settings: ModelSettings, as_of: date, days: int | None = None) -> TrainingSpec:
+    """Which purchases train a model as of a day, as the settings say; `days` takes precedence."""
+    from bnpl_features.risk_model.training_query import TrainingSpec
+
+    return TrainingSpec(as_of, days or settings.training_days, settings.maturity_days, settings.max_rows, settings.seed)
+
+
+def model_registry(settings: ModelSettings) -> Registry:
+    """The configured registry of models; raises `RegistryUnavailable` where none answers."""
+    with _extra("model"):
+        from bnpl_features.risk_model.registry import open_registry
+
+        return open_registry(settings.registry_url, settings.folder, settings.registry_prefix)
+
+
 @contextmanager
 def _extra(name: str) -> Iterator[None]:
     """Imports of what only the named extra installs."""
@@ -44,7 +65,7 @@ def _extra(name: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise SettingsError(
-            f"the configured warehouse needs {error.name}, which is not installed; pip install 'bnpl-features[{name}]'"
+            f"what is configured needs {error.name}, which is not installed; pip install 'bnpl-features[{name}]'"
         ) from error
 
 

@@ -77,3 +77,41 @@ class LayoutMismatch(BnplFeaturesError):
     """A record or manifest is not readable with the layout at hand."""
 
     exit_code = 5
+
+
+class TrainingRefused(BnplFeaturesError):
+    """A model cannot be trained honestly on what the warehouse holds."""
+
+    exit_code = 5
+
+
+class ModelInputError(BnplFeaturesError):
+    """A purchase cannot be scored as it was given; `column` is the field at fault."""
+
+    exit_code = 2
+
+    def __init__(self, column: str, message: str) -> None:
+        super().__init__(message)
+        self.column = column
+
+
+class ModelLayoutMismatch(LayoutMismatch):
+    """The served layout lacks what a model was trained on."""
+
+
+class ModelMissing(BnplFeaturesError):
+    """A model, version or alias does not exist in the registry, or its files cannot be read."""
+
+    exit_code = 2
+
+
+class RegistryUnavailable(BnplFeaturesError):
+    """The model registry cannot be reached."""
+
+    exit_code = 6
+
+
+class PromotionRefused(BnplFeaturesError):
+    """A challenger did not pass the gate; the champion is what it was."""
+
+    exit_code = 5

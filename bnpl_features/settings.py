@@ -71,12 +71,34 @@ class CheckSettings:
 
 
 @dataclass(frozen=True)
+class ModelSettings:
+    """How risk models are trained, judged and kept; an empty `registry_url` means the embedded one in `folder`."""
+
+    registry_url: str = field(default="", repr=False)
+    registry_prefix: str = "bnpl"
+    folder: Path = Path(".bnpl/models")
+    training_days: int = 120
+    maturity_days: int = 60
+    max_rows: int = 1_000_000
+    seed: int = 0
+    threads: int = 0
+    resamples: int = 200
+    high_risk_threshold: float = 0.2
+
+    @property
+    def training_sets(self) -> Path:
+        """Where training sets are, each in a folder named by its fingerprint."""
+        return self.folder / "training-sets"
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that can be configured; see docs/settings.md."""
 
     warehouse: WarehouseSettings = WarehouseSettings()
     store: StoreSettings = StoreSettings()
     checks: CheckSettings = CheckSettings()
+    model: ModelSettings = ModelSettings()
     source: Source = field(default_factory=Source)
 
 
@@ -110,6 +132,16 @@ _VARIABLES: dict[str, tuple[str, str]] = {
     "BNPL_NULL_INCREASE": ("checks", "null_increase"),
     "BNPL_SMALLEST_VOLUME": ("checks", "smallest_volume"),
     "BNPL_LARGEST_VOLUME": ("checks", "largest_volume"),
+    "BNPL_MODEL_REGISTRY_URL": ("model", "registry_url"),
+    "BNPL_MODEL_REGISTRY_PREFIX": ("model", "registry_prefix"),
+    "BNPL_MODEL_FOLDER": ("model", "folder"),
+    "BNPL_MODEL_TRAINING_DAYS": ("model", "training_days"),
+    "BNPL_MODEL_MATURITY_DAYS": ("model", "maturity_days"),
+    "BNPL_MODEL_MAX_ROWS": ("model", "max_rows"),
+    "BNPL_MODEL_SEED": ("model", "seed"),
+    "BNPL_MODEL_THREADS": ("model", "threads"),
+    "BNPL_MODEL_RESAMPLES": ("model", "resamples"),
+    "BNPL_MODEL_HIGH_RISK_THRESHOLD": ("model", "high_risk_threshold"),
     "BNPL_TRANSACTIONS": ("transactions", "relation"),
 }
 """Environment variable -> (section, key) of the settings file."""
@@ -117,12 +149,12 @@ _VARIABLES: dict[str, tuple[str, str]] = {
 _COLUMN_VARIABLE = "BNPL_COLUMN_"
 """BNPL_COLUMN_<CANONICAL NAME>=<own name> maps one column."""
 
-_SECTIONS = ("warehouse", "store", "checks", "transactions")
+_SECTIONS = ("warehouse", "store", "checks", "model", "transactions")
 _SOURCE_KEYS = ("relation", "columns")
-_SECRET_KEYS = ("url", "customer_key", "previous_customer_keys")
+_SECRET_KEYS = ("url", "registry_url", "customer_key", "previous_customer_keys")
 """Their values, a URL with a password among them, are never part of a message."""
 
-_POSITIVE_KEYS = ("timeout_seconds", "reference_days", "publish_workers")
+_POSITIVE_KEYS = ("timeout_seconds", "reference_days", "publish_workers", "training_days", "maturity_days", "max_rows")
 """Numbers that must be above 0; all others are at least 0."""
 
 
@@ -143,6 +175,7 @@ def load_settings(
         warehouse=_section(WarehouseSettings, "warehouse", values, named),
         store=_section(StoreSettings, "store", values, named),
         checks=_section(CheckSettings, "checks", values, named),
+        model=_section(ModelSettings, "model", values, named),
         source=_source(values.get("transactions", {}), variables),
     )
     if settings.warehouse.engine not in ENGINES:

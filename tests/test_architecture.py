@@ -19,6 +19,7 @@ LIBRARY_LAYERS = [
     {"connect"},
     {"settings"},
     {"simulator"},
+    {"risk_model"},
     {"drift"},
     {"store", "warehouse"},
     {"derive"},

@@ -12,7 +12,8 @@ from bnpl_features.cli.catalogue import features
 from bnpl_features.cli.demo import demo
 from bnpl_features.cli.doctor import doctor
 from bnpl_features.cli.erasing import erase_command, erasures, readmit_command
-from bnpl_features.cli.pipeline import run, up
+from bnpl_features.cli.models import evaluate, models, promote, train
+from bnpl_features.cli.pipeline import backfill, run, up
 from bnpl_features.cli.purchases import load, simulate
 from bnpl_features.cli.serving import activate, get, retire_command, rollback, versions
 
@@ -30,9 +31,10 @@ def commands() -> None:
 
 
 _COMMANDS = (
-    (simulate, load, run, up, demo),
+    (simulate, load, run, backfill, up, demo),
     (features, get, versions, activate, rollback, retire_command),
     (erase_command, readmit_command, erasures),
+    (train, evaluate, models, promote),
     (capacity, doctor),
 )
 for command in (one for some in _COMMANDS for one in some):

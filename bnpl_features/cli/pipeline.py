@@ -20,7 +20,7 @@ from bnpl_features.connect import store_url
 from bnpl_features.settings import DEFAULT_FILE, FILE_VARIABLE, load_settings
 from bnpl_features.store.address import without_password
 
-DAILY_JOB, CHECKED_JOB = "daily_features", "checked_features"
+DAILY_JOB, CHECKED_JOB, BACKFILL_JOB = "daily_features", "checked_features", "backfill_features"
 OVERRIDE_TAG = "bnpl/drift_override"
 STOP_SECONDS = 8
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -63,6 +63,19 @@ def run(
             code = launch(job, chosen, tags)
             if code:
                 sys.exit(code)
+
+
+@click.command()
+@click.option("--from", "first", type=_DAY, required=True, help="First day.")
+@click.option("--to", "last", type=_DAY, required=True, help="Last day.")
+def backfill(first: datetime, last: datetime) -> None:
+    """Compute the features of a range of days, without checks and without publishing: what training reads.
+
+    Example: bnpl-features backfill --from 2026-05-01 --to 2026-09-21
+    """
+    code = launch(BACKFILL_JOB, _days(None, first, last), {"user": os.environ.get("USER", "operator")})
+    if code:
+        sys.exit(code)
 
 
 @click.command()
@@ -139,7 +152,11 @@ def environment() -> dict[str, str]:
     The code location runs in a folder of its own, so what is relative to this one is made absolute.
     """
     settings = load_settings()
-    folders = {"BNPL_WAREHOUSE_FOLDER": settings.warehouse.folder, "BNPL_STORE_FOLDER": settings.store.folder}
+    folders = {
+        "BNPL_WAREHOUSE_FOLDER": settings.warehouse.folder,
+        "BNPL_STORE_FOLDER": settings.store.folder,
+        "BNPL_MODEL_FOLDER": settings.model.folder,
+    }
     file = Path(os.environ.get(FILE_VARIABLE) or DEFAULT_FILE).expanduser()
     paths = folders | ({FILE_VARIABLE: file} if file.exists() else {})
     absolute = {name: str(path.resolve()) for name, path in paths.items()}

@@ -36,6 +36,7 @@ CATEGORY = FeatureGroup(
             "high_risk_category_share_30d",
             "Share of purchases with product_risk_category high.",
             "AVG({is_high_risk_category})",
+            risk_direction=1,
         ),
         share(
             "category_switch_share_30d",

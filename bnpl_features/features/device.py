@@ -28,11 +28,13 @@ DEVICE = FeatureGroup(
             "trusted_device_share_30d",
             "Share of purchases from a trusted device.",
             f"SUM(trusted_purchases) / {_ALL}",
+            risk_direction=-1,
         ),
         share(
             "new_device_share_30d",
             "Share of purchases from a device first seen, in the look-back, inside the window.",
             f"SUM(IF(is_new, purchases, 0)) / {_ALL}",
+            risk_direction=1,
         ),
         share("mobile_share_30d", "Share of purchases from a mobile device.", f"SUM(mobile_purchases) / {_ALL}"),
     ),

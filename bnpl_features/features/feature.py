@@ -55,7 +55,8 @@ class Feature:
     it stands for the column where the purchase lies inside `window`, and NULL elsewhere. `empty` is what the feature is
     where its window holds no purchase (None: null, and then the feature is nullable). `default` is what a reader serves
     for a customer it does not know. `lower` and `upper` bound the value itself (None: unbounded); what the storage can
-    hold may be narrower.
+    hold may be narrower. `risk_direction` is what risk practice expects: 1 where default never becomes less likely as
+    the value rises, -1 where never more likely, 0 where nothing is expected; models are held to it.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Feature:
     nullable: bool = True
     empty: Value = None
     default: Value = None
+    risk_direction: int = 0
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -86,6 +88,10 @@ class Feature:
             raise DeclarationError(f"feature {self.name}: a count is stored exactly, with storage.exact(...)")
         if self.lower is not None and self.upper is not None and self.lower > self.upper:
             raise DeclarationError(f"feature {self.name}: lower bound {self.lower} is above upper bound {self.upper}")
+        if self.risk_direction not in (-1, 0, 1):
+            raise DeclarationError(f"feature {self.name}: risk_direction is {self.risk_direction}; choose -1, 0 or 1")
+        if self.risk_direction and self.kind is Kind.NAME:
+            raise DeclarationError(f"feature {self.name}: names have no order, so no risk_direction; leave it at 0")
         if self.default is not None and not self.accepts(self.default):
             raise DeclarationError(f"feature {self.name}: the default {self.default!r} is outside its own bounds")
 

@@ -35,8 +35,24 @@ RISK_EVOLUTION = FeatureGroup(
         ),
     },
     features=(
-        number("risk_score_mean_30d", "Mean risk_score.", "score 0..1", "AVG({risk_score})", SCORE, upper=1.0),
-        number("risk_score_max_30d", "Largest risk_score.", "score 0..1", "MAX({risk_score})", SCORE, upper=1.0),
+        number(
+            "risk_score_mean_30d",
+            "Mean risk_score.",
+            "score 0..1",
+            "AVG({risk_score})",
+            SCORE,
+            upper=1.0,
+            risk_direction=1,
+        ),
+        number(
+            "risk_score_max_30d",
+            "Largest risk_score.",
+            "score 0..1",
+            "MAX({risk_score})",
+            SCORE,
+            upper=1.0,
+            risk_direction=1,
+        ),
         number(
             "risk_score_trend_90d",
             "Least-squares slope of risk_score on time; null under three purchases or without spread in time.",
@@ -45,6 +61,7 @@ RISK_EVOLUTION = FeatureGroup(
             half(),
             window=QUARTER,
             lower=None,
+            risk_direction=1,
         ),
         number(
             "amount_trend_90d",
@@ -64,13 +81,24 @@ RISK_EVOLUTION = FeatureGroup(
             window=QUARTER,
             upper=LARGEST_SPEND_RATIO,
         ),
-        share("high_risk_share_30d", "Share of purchases with risk_level high or very_high.", "AVG({is_high_risk})"),
-        share("rushed_share_30d", "Share of purchases in a rush, by context or checkout speed.", "AVG({is_rushed})"),
+        share(
+            "high_risk_share_30d",
+            "Share of purchases with risk_level high or very_high.",
+            "AVG({is_high_risk})",
+            risk_direction=1,
+        ),
+        share(
+            "rushed_share_30d",
+            "Share of purchases in a rush, by context or checkout speed.",
+            "AVG({is_rushed})",
+            risk_direction=1,
+        ),
         count(
             "missed_payments_90d",
             "First missed payments that fell in the last 90 days, known by the partition's date.",
             "COUNT(IF(missed_days_ago BETWEEN 0 AND 89, 1, NULL))",
             window=HISTORY,
+            risk_direction=1,
         ),
         days(
             "days_since_missed_payment",
@@ -78,6 +106,7 @@ RISK_EVOLUTION = FeatureGroup(
             "MIN(IF(missed_days_ago >= 0, missed_days_ago, NULL))",
             window=HISTORY,
             default=None,
+            risk_direction=-1,
         ),
         days("days_since_last_txn", "Days since the latest purchase.", "MIN(days_ago)", window=HISTORY, default=364),
         days(

@@ -17,6 +17,7 @@ def count(
     window: Window = MONTH,
     width_bytes: int = 1,
     upper: float | None = None,
+    risk_direction: int = 0,
 ) -> Feature:
     """A whole number that is 0 where the window is empty, and for a customer without history."""
     return Feature(
@@ -31,10 +32,11 @@ def count(
         nullable=False,
         empty=0,
         default=0,
+        risk_direction=risk_direction,
     )
 
 
-def days(name: str, meaning: str, sql: str, *, window: Window, default: int | None) -> Feature:
+def days(name: str, meaning: str, sql: str, *, window: Window, default: int | None, risk_direction: int = 0) -> Feature:
     """An age in days, inside `window`; null where there is nothing to count from, unless it has a default."""
     return Feature(
         name=name,
@@ -47,12 +49,13 @@ def days(name: str, meaning: str, sql: str, *, window: Window, default: int | No
         upper=window.days - 1,
         nullable=default is None,
         default=default,
+        risk_direction=risk_direction,
     )
 
 
-def share(name: str, meaning: str, sql: str) -> Feature:
+def share(name: str, meaning: str, sql: str, *, risk_direction: int = 0) -> Feature:
     """A number in [0, 1] of the purchases of 30 days; null where there are none."""
-    return number(name, meaning, "share", sql, SHARE, upper=1.0)
+    return number(name, meaning, "share", sql, SHARE, upper=1.0, risk_direction=risk_direction)
 
 
 def number(
@@ -66,6 +69,7 @@ def number(
     lower: float | None = 0.0,
     upper: float | None = None,
     empty: float | None = None,
+    risk_direction: int = 0,
 ) -> Feature:
     """A real number; null where the window is empty, unless `empty` says what it is then."""
     return Feature(
@@ -81,4 +85,5 @@ def number(
         nullable=empty is None,
         empty=empty,
         default=empty,
+        risk_direction=risk_direction,
     )

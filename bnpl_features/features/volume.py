@@ -57,6 +57,7 @@ VOLUME = FeatureGroup(
             "ratio",
             "SUM({amount}) / NULLIF(MAX(IF(is_latest_limit, payment_credit_limit, NULL)), 0)",
             RATIO,
+            risk_direction=1,
         ),
     ),
 )

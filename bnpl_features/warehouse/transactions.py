@@ -58,6 +58,23 @@ class Source:
         )
         return f"(SELECT {selected} FROM `{self.relation}`)"
 
+    def checkout_sql(self, found: Mapping[str, str]) -> str:
+        """Every canonical column, as its canonical type, null where `found` (the relation's own columns) lacks it.
+
+        For a FROM clause, where what only the transaction-time model reads is needed as well.
+        """
+        selected = ", ".join(
+            f"{_cast(column, self.own_name(column), found)} AS {column.name}" for column in PURCHASE_COLUMNS
+        )
+        return f"(SELECT {selected} FROM `{self.relation}`)"
+
+
+def _cast(column: Column, own: str, found: Mapping[str, str]) -> str:
+    if own not in found:
+        return f"CAST(NULL AS {column.type})"
+    # Bare where it can be: a cast of the timestamp would keep the warehouse from skipping days.
+    return f"`{own}`" if found[own] == column.type else f"CAST(`{own}` AS {column.type})"
+
 
 def check_columns(source: Source, found: Mapping[str, str], where: str) -> None:
     """Raise `InputError` unless `found`, by canonical type, has the columns that features read and the map names."""

@@ -1,0 +1,198 @@
+"""Commands that train, judge and promote risk models."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bnpl_features.cli.model_tables import print_ablation, print_evaluation, print_segments
+from bnpl_features.cli.output import acting_user, console, moment, named_exit, print_json, print_table, progress_bar
+from bnpl_features.cli.purchases import yesterday
+from bnpl_features.connect import model_registry, open_warehouse, training_spec
+from bnpl_features.settings import ModelSettings, load_settings
+
+if TYPE_CHECKING:
+    from bnpl_features.risk_model.training_set import TrainingSet
+
+_NAMES = ("transaction_only", "behavioural")
+_AS_OF = click.option(
+    "--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Last day whose outcomes count (default: yesterday, UTC)."
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+
+
+@click.command()
+@click.option("--audit", is_flag=True, help="Also list promotions and refusals, newest first.")
+@_JSON
+def models(audit: bool, as_json: bool) -> None:
+    """List the registered models.
+
+    Example: bnpl-features models --audit
+    """
+    from bnpl_features.risk_model.promotion import promotions
+    from bnpl_features.risk_model.registry import versions
+
+    with named_exit():
+        registry = model_registry(load_settings().model)
+        found = [version for name in _NAMES for version in versions(registry, name)]
+        acts = promotions(registry) if audit else []
+    if as_json:
+        print_json({"models": [version.__dict__ for version in found], "promotions": acts})
+        return
+    rows = [
+        (
+            version.name,
+            version.number,
+            ", ".join(version.aliases),
+            moment(version.created_at),
+            version.tags.get("fingerprint", "")[:12],
+            version.tags.get("training_set", "")[:12],
+            version.tags.get("layout", "")[:12],
+        )
+        for version in found
+    ]
+    columns = ("model", "version", "alias", "registered (UTC)", "fingerprint", "training set", "layout")
+    print_table("Models", columns, rows)
+    if audit:
+        columns = ("at (UTC)", "model", "version", "previous", "outcome", "actor", "reason")
+        print_table("Promotions", columns, [(moment(float(act.pop("at"))), *act.values()) for act in acts])
+
+
+@click.command()
+@_AS_OF
+@click.option("--days", type=click.IntRange(1), help="Days of purchases (default: the setting).")
+@_JSON
+def train(as_of: datetime | None, days: int | None, as_json: bool) -> None:
+    """Train both models on the warehouse's purchases and features, evaluate and register them as challengers.
+
+    The features of every day must be there: `bnpl-features backfill` computes them.
+
+    Example: bnpl-features train --as-of 2026-11-20
+    """
+    from bnpl_features.risk_model.assembly import assemble
+    from bnpl_features.risk_model.evaluation import evaluate as evaluate_models
+    from bnpl_features.risk_model.registry import register
+    from bnpl_features.risk_model.training import train as train_model
+    from bnpl_features.risk_model.training_set import read_training_set
+
+    with named_exit(), progress_bar("rows") as report:
+        settings = load_settings()
+        chosen = settings.model
+        registry = model_registry(chosen)
+        spec = training_spec(chosen, as_of.date() if as_of else yesterday(), days)
+        folder = assemble(
+            open_warehouse(settings.warehouse),
+            settings.source,
+            spec,
+            chosen.training_sets,
+            labels={"asset": "training_set"},
+            progress=report,
+        )
+        training = read_training_set(folder)
+        trained = [train_model(name, training, threads=chosen.threads) for name in _NAMES]
+        evaluation = evaluate_models(
+            trained,
+            training,
+            threshold=chosen.high_risk_threshold,
+            resamples=chosen.resamples,
+            threads=chosen.threads,
+        )
+        registered = [register(registry, model, evaluation, actor=acting_user()) for model in trained]
+    if as_json:
+        print_json({"registered": [one.__dict__ for one in registered], "evaluation": evaluation.to_json()})
+        return
+    first, last = str(spec.first_day), str(spec.last_day)
+    console.print(f"{training.rows:,} purchases, {first} to {last}, training set {training.fingerprint}")
+    print_evaluation(evaluation)
+    for one in registered:
+        console.print(f"{one.name} {one.number} is registered as {', '.join(one.aliases)}")
+    console.print('Next: bnpl-features promote behavioural --reason "..."')
+
+
+@click.command()
+@click.option("--version", "which", default="challenger", show_default=True, help="An alias or a number.")
+@click.option("--segments", is_flag=True, help="Also by lifecycle stage and credit range.")
+@click.option("--ablation", is_flag=True, help="Also what each feature group adds (trains ten models).")
+@click.option("--resamples", type=click.IntRange(0), help="Resamples behind each interval (default: the setting).")
+@_JSON
+def evaluate(which: str, segments: bool, ablation: bool, resamples: int | None, as_json: bool) -> None:
+    """Judge registered models, beside the rules, on the test purchases of the behavioural model's training set.
+
+    Example: bnpl-features evaluate --segments
+    """
+    from bnpl_features.risk_model.ablation import ablate
+    from bnpl_features.risk_model.evaluation import evaluate as evaluate_models
+    from bnpl_features.risk_model.evaluation import score_rows
+    from bnpl_features.risk_model.registry import load_model
+    from bnpl_features.risk_model.segments import by_segment
+
+    with named_exit(), progress_bar("groups") as report:
+        chosen = load_settings().model
+        registry = model_registry(chosen)
+        found = [load_model(registry, name, which) for name in _NAMES]
+        training = _training_set(chosen, found[-1].provenance)
+        drawn = chosen.resamples if resamples is None else resamples
+        judged = {"resamples": drawn, "threads": chosen.threads}
+        evaluation = evaluate_models(found, training, threshold=chosen.high_risk_threshold, **judged)
+        scores = {model.name: score_rows(model, training, training.test) for model in found}
+        by = by_segment(scores, training, training.test, resamples=drawn) if segments else []
+        groups = ablate(training, progress=report, **judged) if ablation else []
+    if as_json:
+        print_json(
+            {
+                "evaluation": evaluation.to_json(),
+                "segments": [asdict(one) for one in by],
+                "ablation": [asdict(one) for one in groups],
+            }
+        )
+        return
+    print_evaluation(evaluation)
+    if segments:
+        print_segments(by)
+    if ablation:
+        print_ablation(groups)
+
+
+@click.command()
+@click.argument("name", type=click.Choice(_NAMES))
+@click.option("--version", "which", default="challenger", show_default=True, help="An alias or a number.")
+@click.option("--reason", required=True, help="Why; it is kept with the figures.")
+@click.option("--force", is_flag=True, help="Pass the gate by, as to go back to an older version.")
+def promote(name: str, which: str, reason: str, force: bool) -> None:
+    """Make a version the champion, if it is not worse on the agreed metrics.
+
+    Ends with 5 where it is refused; the figures say why, and the attempt is kept.
+
+    Example: bnpl-features promote behavioural --reason "trained on October"
+    """
+    from bnpl_features.risk_model.promotion import promote as promote_version
+    from bnpl_features.risk_model.registry import load_model
+
+    with named_exit():
+        chosen = load_settings().model
+        registry = model_registry(chosen)
+        training = _training_set(chosen, load_model(registry, name, which).provenance)
+        attempt = promote_version(
+            registry,
+            name,
+            training,
+            which=which,
+            actor=acting_user(),
+            reason=reason,
+            force=force,
+            resamples=chosen.resamples,
+            threads=chosen.threads,
+        )
+    for finding in attempt.findings:
+        console.print(str(finding), highlight=False)
+    before = f", {attempt.previous} was it before" if attempt.previous else ""
+    console.print(f"version {attempt.version} of {name} is the champion ({attempt.outcome}){before}")
+
+
+def _training_set(settings: ModelSettings, provenance: Any) -> TrainingSet:
+    from bnpl_features.risk_model.training_set import read_training_set
+
+    return read_training_set(settings.training_sets / str(provenance.get("training_set", "")))

@@ -1,0 +1,215 @@
+"""Which version scores: a challenger becomes champion only where it is not worse, and every attempt is on record.
+
+The gate asks, on the challenger's test purchases and of the same resampled customers, that no agreed metric may have
+become worse by more than its margin, with 95 % confidence. A first champion has to beat the rules instead.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from bnpl_features.errors import PromotionRefused
+from bnpl_features.risk_model.bootstrap import RESAMPLES, Interval
+from bnpl_features.risk_model.evaluation import evaluate_scores, score_rows
+from bnpl_features.risk_model.metrics import LOWER_IS_BETTER
+from bnpl_features.risk_model.model import Model
+from bnpl_features.risk_model.registry import (
+    CHALLENGER,
+    CHAMPION,
+    Registry,
+    experiment_id,
+    load_model,
+    version_of,
+    versions,
+)
+from bnpl_features.risk_model.rules import RULES, rules_score
+from bnpl_features.risk_model.training_set import TrainingSet
+
+PROMOTED, FORCED, REFUSED = "promoted", "forced", "refused"
+_AUDIT = "promotions"
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A metric that may become worse by at most `margin`, which is a share of the champion's value if `is_relative`."""
+
+    metric: str
+    margin: float
+    is_relative: bool = False
+
+    def allowed_loss(self, champion: float) -> float:
+        return self.margin * abs(champion) if self.is_relative else self.margin
+
+
+CRITERIA = (
+    Criterion("roc_auc", 0.01),
+    Criterion("discrimination_ratio", 0.10, is_relative=True),
+    Criterion("high_risk_precision", 0.10, is_relative=True),
+    Criterion("brier", 0.02, is_relative=True),
+    Criterion("calibration_error", 0.01),
+)
+"""What a challenger must hold. Margins are about one side of a figure's own interval on 70,000 purchases."""
+
+AGAINST_RULES = (
+    Criterion("roc_auc", 0.0),
+    Criterion("discrimination_ratio", 0.0),
+    Criterion("high_risk_precision", 0.0),
+)
+"""What a first champion must hold against the rules."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One criterion: the challenger's figure less the champion's, and whether it may pass."""
+
+    metric: str
+    champion: float
+    challenger: float
+    difference: Interval
+    allowed_loss: float
+    passed: bool
+
+    def __str__(self) -> str:
+        verdict = "holds" if self.passed else "does not hold"
+        return (
+            f"{self.metric} {self.challenger:.4g} against {self.champion:.4g}: difference {self.difference}, "
+            f"allowed loss {self.allowed_loss:.4g}, {verdict}"
+        )
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What an attempt came to. `previous` is the champion's number before it, None where there was none."""
+
+    name: str
+    version: int
+    previous: int | None
+    outcome: str
+    findings: tuple[Finding, ...]
+    objections: tuple[str, ...]
+
+
+def examine(
+    challenger: Model, champion: Model | None, training: TrainingSet, *, resamples: int = RESAMPLES, threads: int = 1
+) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """The findings of the gate, and objections in words; without objections the challenger may pass."""
+    rows = training.test
+    before = score_rows(champion, training, rows, threads=threads) if champion else rules_score(training, rows)
+    # Whoever is called `rules` is not measured as probabilities.
+    scores = {
+        CHAMPION if champion else RULES: before,
+        CHALLENGER: score_rows(challenger, training, rows, threads=threads),
+    }
+    evaluation = evaluate_scores(scores, training, rows, resamples=resamples)
+    (difference,) = evaluation.differences.values()
+    old, new = (evaluation.figures[name] for name in scores)
+    findings = tuple(
+        _finding(one, old[one.metric], new[one.metric], difference[one.metric])
+        for one in (CRITERIA if champion else AGAINST_RULES)
+    )
+    objections = [str(finding) for finding in findings if not finding.passed]
+    first_test_day = training.days_of(rows)[0]
+    objections += [
+        f"{name} {model.version} was trained on purchases up to {last}, and the test begins on {first_test_day}"
+        for name, model in ((CHAMPION, champion), (CHALLENGER, challenger))
+        if model and (last := _last_trained_day(model)) and last >= date.fromisoformat(first_test_day)
+    ]
+    return findings, tuple(objections)
+
+
+def promote(
+    registry: Registry,
+    name: str,
+    training: TrainingSet,
+    *,
+    which: str = CHALLENGER,
+    actor: str,
+    reason: str,
+    force: bool = False,
+    resamples: int = RESAMPLES,
+    threads: int = 1,
+) -> Promotion:
+    """Make a version the champion if the gate lets it pass, and write down the attempt with all its figures.
+
+    `force` passes the gate by; the reason then has to say why. Raises `PromotionRefused` with the figures, and
+    `ModelMissing` where there is no such version.
+    """
+    if not reason.strip():
+        raise PromotionRefused(f"{name} was not promoted: a promotion needs a reason; give one")
+    challenger = load_model(registry, name, which)
+    champion = _champion(registry, name)
+    if champion and champion.version == challenger.version:
+        raise PromotionRefused(f"version {champion.version} of {name} is the champion already; choose another version")
+    findings, objections = examine(challenger, champion, training, resamples=resamples, threads=threads)
+    outcome = PROMOTED if not objections else FORCED if force else REFUSED
+    attempt = Promotion(name, challenger.version, champion.version if champion else None, outcome, findings, objections)
+    run_id = _record(registry, attempt, training, actor, reason)
+    if outcome == REFUSED:
+        registry.client.set_terminated(run_id)
+        raise PromotionRefused(
+            f"version {challenger.version} of {name} was not promoted, the champion stays:\n- "
+            + "\n- ".join(objections)
+            + "\ntrain on newer or more purchases; or promote with --force, whose reason is kept"
+        )
+    registered = registry.registered_name(name)
+    registry.client.set_registered_model_alias(registered, CHAMPION, str(challenger.version))
+    if CHALLENGER in version_of(registry, name, str(challenger.version)).aliases:
+        registry.client.delete_registered_model_alias(registered, CHALLENGER)
+    registry.client.set_terminated(run_id)
+    return attempt
+
+
+def promotions(registry: Registry, most: int = 50) -> list[dict[str, str]]:
+    """The attempts on record, newest first: at, model, version, previous, outcome, actor, reason."""
+    runs = registry.client.search_runs([experiment_id(registry, _AUDIT)], max_results=most)
+    return [
+        {"at": str(run.info.start_time / 1000)}
+        | {key: run.data.tags.get(key, "") for key in ("model", "version", "previous", "outcome", "actor", "reason")}
+        for run in runs
+    ]
+
+
+def _champion(registry: Registry, name: str) -> Model | None:
+    """None where there is none; one whose files cannot be read is an error, not a missing one."""
+    there_is_one = any(CHAMPION in one.aliases for one in versions(registry, name))
+    return load_model(registry, name, CHAMPION) if there_is_one else None
+
+
+def _finding(criterion: Criterion, old: Interval, new: Interval, difference: Interval) -> Finding:
+    allowed = criterion.allowed_loss(old.value)
+    worst = -difference.high if criterion.metric in LOWER_IS_BETTER else difference.low
+    # NaN, where a figure cannot be said, does not pass.
+    passed = worst > -allowed
+    return Finding(criterion.metric, old.value, new.value, difference, allowed, passed)
+
+
+def _last_trained_day(model: Model) -> date | None:
+    days = model.provenance.get("days", {}).get("validation")
+    return date.fromisoformat(days[1]) if days else None
+
+
+def _record(registry: Registry, attempt: Promotion, training: TrainingSet, actor: str, reason: str) -> str:
+    """A run of its own, open until the alias is set: an attempt that was killed between stays visible."""
+    tags: Mapping[str, Any] = {
+        "model": attempt.name,
+        "version": attempt.version,
+        "previous": "" if attempt.previous is None else attempt.previous,
+        "outcome": attempt.outcome,
+        "actor": actor,
+        "reason": reason,
+        "training_set": training.fingerprint,
+        "objections": json.dumps(attempt.objections),
+        "findings": json.dumps([str(finding) for finding in attempt.findings]),
+    }
+    run = registry.client.create_run(
+        experiment_id(registry, _AUDIT),
+        start_time=int(time.time() * 1000),
+        tags={key: str(value) for key, value in tags.items()},
+        run_name=f"{attempt.name} {attempt.version} {attempt.outcome}",
+    )
+    return str(run.info.run_id)
