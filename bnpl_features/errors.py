@@ -115,3 +115,15 @@ class PromotionRefused(BnplFeaturesError):
     """A challenger did not pass the gate; the champion is what it was."""
 
     exit_code = 5
+
+
+class ExperimentRefused(BnplFeaturesError):
+    """An experiment cannot be started, changed or read as it was asked for."""
+
+    exit_code = 2
+
+
+class DocumentMoved(BnplFeaturesError):
+    """Somebody else changed a shared document first."""
+
+    exit_code = 5

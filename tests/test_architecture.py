@@ -18,7 +18,7 @@ LIBRARY_LAYERS = [
     {"doctor"},
     {"connect"},
     {"settings"},
-    {"simulator"},
+    {"simulator", "scoring"},
     {"risk_model"},
     {"drift"},
     {"store", "warehouse"},

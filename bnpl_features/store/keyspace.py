@@ -64,6 +64,11 @@ class Keyspace:
         return self._control("erasures")
 
     @property
+    def experiments(self) -> str:
+        """Definitions of the experiments, as a document."""
+        return self._control("experiments")
+
+    @property
     def lease(self) -> str:
         return self._control("publisher")
 

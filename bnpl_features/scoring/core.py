@@ -1,0 +1,167 @@
+"""The decision: a purchase, the store's answer and the models at hand -> a prediction. No transport, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+import msgspec
+
+from bnpl_features.derive.layout import Layout
+from bnpl_features.risk_model.encoding import Floats32
+from bnpl_features.risk_model.model import Model
+from bnpl_features.scoring.decision import Bands, Decision
+from bnpl_features.scoring.experiments.assignment import Assigned
+from bnpl_features.scoring.fallback import Action, Policy
+from bnpl_features.scoring.models import BEHAVIOURAL, TRANSACTION_ONLY, ActiveModels
+from bnpl_features.scoring.purchase import Identified, columns_of
+from bnpl_features.scoring.reasons import Reason, reasons_of
+from bnpl_features.store.reading.lookup import Answer
+
+CHAMPION = "champion"
+"""The arm of a customer who is in no experiment."""
+
+LAYOUT, MODEL_MISSING, REFUSED = "layout", "model_missing", "refused"
+"""Fallbacks beside the store's statuses: the features served lack what the model reads; there is no such model at hand;
+the policy gives no score."""
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """What the checkout gets. `probability` is null where the policy gives no score; then the decision is `review`."""
+
+    request_id: str
+    transaction_id: str
+    probability: float | None
+    decision: Decision
+    reasons: tuple[Reason, ...]
+    model: str | None
+    model_version: int | None
+    experiment: str | None
+    arm: str
+    feature_status: str
+    feature_version: int | None
+    feature_partition: date | None
+    fallback: str | None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is configured: thresholds and fallbacks."""
+
+    bands: Bands = field(default_factory=Bands)
+    policy: Policy = field(default_factory=Policy)
+
+
+class Reasons(StrEnum):
+    """For which purchases reasons are given."""
+
+    NOT_APPROVED = "not_approved"
+    ALL = "all"
+    NONE = "none"
+
+
+class NoModel(Exception):
+    """No model at all is at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A prediction without its reasons, and what they would be computed from."""
+
+    prediction: Prediction
+    model: Model | None
+    columns: Mapping[str, object]
+    vector: Floats32 | None
+
+
+def score(
+    request_id: str,
+    purchase: Identified,
+    answer: Answer,
+    layout: Layout | None,
+    models: ActiveModels,
+    rules: Rules,
+    assigned: Assigned | None = None,
+) -> Scored:
+    """Tens of microseconds; `layout` is that of the answer's version, None where that is not known.
+
+    Raises `NoModel`, and `ModelInputError` for a purchase that the model refuses.
+    """
+    model, vector, fallback = choose(answer, layout, models, rules.policy, assigned)
+    columns = columns_of(purchase)
+    probability = model.score_one(columns, vector) if model else None
+    prediction = Prediction(
+        request_id=request_id,
+        transaction_id=purchase.transaction_id,
+        probability=probability,
+        decision=Decision.REVIEW if probability is None else rules.bands.decision(probability),
+        reasons=(),
+        model=model.name if model else None,
+        model_version=model.version if model else None,
+        experiment=assigned.experiment if assigned else None,
+        arm=assigned.arm if assigned else CHAMPION,
+        feature_status=answer.status.value,
+        feature_version=answer.version,
+        feature_partition=answer.partition_date,
+        fallback=fallback,
+    )
+    return Scored(prediction, model, columns, vector)
+
+
+def reasons_are_due(scored: Scored, reasons: Reasons) -> bool:
+    """Whether the prediction has to say why: where somebody may have to be told that it was not approved."""
+    if scored.model is None or reasons is Reasons.NONE:
+        return False
+    return reasons is Reasons.ALL or scored.prediction.decision is not Decision.APPROVE
+
+
+def explained(scored: Scored) -> Prediction:
+    """The prediction with its reasons: about a millisecond, so only where they are due."""
+    if scored.model is None:
+        return scored.prediction
+    contributions = scored.model.contributions(scored.columns, scored.vector)
+    return msgspec.structs.replace(scored.prediction, reasons=reasons_of(contributions))
+
+
+def choose(
+    answer: Answer, layout: Layout | None, models: ActiveModels, policy: Policy, assigned: Assigned | None
+) -> tuple[Model | None, Floats32 | None, str | None]:
+    """The model that scores (None: no score), the features that it takes, and why it is not the one meant.
+
+    Raises `NoModel` where there is none to fall back to.
+    """
+    wanted, missing = _wanted(models, assigned)
+    action = policy.action(answer.status)
+    fallback: str | None
+    if wanted is None:
+        fallback = MODEL_MISSING
+    elif wanted.inputs.layout is None:
+        return wanted, None, missing
+    elif action is Action.REFUSE:
+        return None, None, REFUSED
+    elif action is Action.TRANSACTION_ONLY:
+        fallback = answer.status.value
+    else:
+        reading = models.reading(wanted, layout or wanted.inputs.layout) if _is_readable(answer, layout) else None
+        if reading is not None:
+            return wanted, reading(answer.values), missing
+        fallback = LAYOUT
+    spare = models.champions.get(TRANSACTION_ONLY)
+    if spare is None:
+        raise NoModel
+    return spare, None, fallback
+
+
+def _wanted(models: ActiveModels, assigned: Assigned | None) -> tuple[Model | None, str | None]:
+    champion = models.champions.get(BEHAVIOURAL)
+    if assigned is None or assigned.model is None:
+        return champion, None
+    found = models.versions.get(assigned.model)
+    return (found, None) if found else (champion, MODEL_MISSING)
+
+
+def _is_readable(answer: Answer, layout: Layout | None) -> bool:
+    """Whether the answer's values are in the layout's order: without a version they are the catalogue's defaults."""
+    return layout is not None and answer.names == layout.names
