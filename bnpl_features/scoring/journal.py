@@ -1,4 +1,4 @@
-"""The service's own log: one JSON object a line on standard error. No purchase, no customer id, no key is ever in it."""
+"""The service's own log: one JSON object a line on standard error; no purchase, no customer id, no key is in it."""
 
 from __future__ import annotations
 

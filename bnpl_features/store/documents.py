@@ -10,8 +10,8 @@ from bnpl_features.store.versions import run_script
 
 def read_document(client: StoreClient, key: str) -> bytes:
     """Its text; empty where there is none."""
-    text: bytes | None = client.get(key)
-    return text or b""
+    found = client.get(key)
+    return found.encode() if isinstance(found, str) else found or b""
 
 
 def replace_document(
