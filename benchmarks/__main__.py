@@ -1,7 +1,8 @@
 """All benchmarks, one after the other: python -m benchmarks."""
 
-from benchmarks import groups, peer, store
+from benchmarks import groups, model, peer, store
 
 groups.main()
 store.main()
+model.main()
 peer.main()
