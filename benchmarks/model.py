@@ -18,7 +18,8 @@ import numpy as np
 from benchmarks.table import print_table
 from bnpl_features.derive.layout import layout_of
 from bnpl_features.features.catalog import BEHAVIOURAL as FEATURES
-from bnpl_features.risk_model.encoding import encode_column, encode_purchase
+from bnpl_features.risk_model.columns import encode_column
+from bnpl_features.risk_model.encoding import encode_purchase
 from bnpl_features.risk_model.model import Inputs, Model
 from bnpl_features.risk_model.purchase_inputs import PURCHASE_INPUTS
 from bnpl_features.risk_model.training import MODEL_NAMES, train

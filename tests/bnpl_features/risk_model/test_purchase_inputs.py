@@ -12,7 +12,8 @@ import pytest
 from bnpl_features.errors import ModelInputError
 from bnpl_features.features.feature import DeclarationError
 from bnpl_features.features.purchase import PURCHASE_COLUMNS
-from bnpl_features.risk_model.encoding import encode_column, encode_purchase, unlisted
+from bnpl_features.risk_model.columns import encode_column, unlisted
+from bnpl_features.risk_model.encoding import encode_purchase
 from bnpl_features.risk_model.purchase_inputs import EXCLUDED, OUTCOMES, PURCHASE_INPUTS, PurchaseInput
 from bnpl_features.simulator import TRANSACTIONS, simulate
 from tests.lender import POPULATION
