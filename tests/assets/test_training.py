@@ -15,9 +15,7 @@ from definitions import defs
 from resources.settings import SettingsResource
 from resources.warehouse import WarehouseResource
 from tests.code_location import materialized, why
-from tests.lender import AS_OF, Lender, lender
-
-__all__ = ["lender"]
+from tests.lender import AS_OF, Lender
 
 
 def run(lender: Lender, folder: Path, config: dict[str, Any]) -> dg.ExecuteInProcessResult:

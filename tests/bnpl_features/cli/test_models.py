@@ -8,9 +8,7 @@ import pytest
 
 from bnpl_features.cli import pipeline
 from tests.bnpl_features.cli.conftest import CommandLine
-from tests.lender import AS_OF, SPEC, Lender, lender
-
-__all__ = ["lender"]
+from tests.lender import AS_OF, SPEC, Lender
 
 TRAIN = ("train", "--as-of", AS_OF.isoformat())
 
