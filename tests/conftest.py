@@ -1,4 +1,4 @@
-"""Fixtures with real parts: a warehouse folder, a BigQuery emulator."""
+"""Fixtures with real parts: a warehouse folder, a BigQuery emulator, a lender with outcomes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import pytest
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
 from tests.edge_cases import edge_case_transactions
 from tests.emulator import Emulator, emulator_venv, is_installed, start_emulator
+from tests.lender import lender
+
+__all__ = ["lender"]
 
 
 @pytest.fixture(scope="session")

@@ -143,6 +143,20 @@ def test_the_hot_path_loads_nothing_heavy_in_a_fresh_process(module: str) -> Non
     assert not {name.split(".")[0] for name in loaded.split()} & NOT_ON_THE_HOT_PATH
 
 
+@pytest.mark.parametrize("module", ["bnpl_features.risk_model.model_files", "bnpl_features.risk_model.registry"])
+def test_scoring_needs_lightgbm_and_numpy_but_no_warehouse(module: str) -> None:
+    """By the sources, since LightGBM loads whatever data frames are installed."""
+    seen: set[str] = set()
+    waiting = {module}
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        path = (ROOT / Path(*name.split("."))).with_suffix(".py")
+        waiting |= {found for found in (imports_of(path) if path.is_file() else ()) if found not in seen}
+
+    assert not {name.split(".")[0] for name in seen} & (NOT_ON_THE_HOT_PATH | {"matplotlib", "sklearn"})
+
+
 def test_modules_stay_small() -> None:
     folders = ("bnpl_features", "assets", "checks", "resources", "automation", "definitions.py")
     lines = {str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for p in modules(*folders)}

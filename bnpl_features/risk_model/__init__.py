@@ -1,6 +1,6 @@
 """The risk model: training set, training, evaluation, registry; what a prediction service scores with.
 
-A service needs two names, both safe to share between threads, and no training part is imported by either:
+A service needs two names; neither asks for more than LightGBM and NumPy, the registry for MLflow as well:
 
     from bnpl_features.risk_model.model import Model
     from bnpl_features.risk_model.model_files import read_model     # or registry.load_model

@@ -21,7 +21,7 @@ from bnpl_features.errors import TrainingRefused
 from bnpl_features.features.catalog import BEHAVIOURAL, FeatureSet
 from bnpl_features.features.feature import Kind
 from bnpl_features.features.purchase import TIMESTAMP_COLUMN
-from bnpl_features.risk_model.encoding import MICROSECONDS_PER_DAY, encode_column, unlisted
+from bnpl_features.risk_model.columns import MICROSECONDS_PER_DAY, encode_column, unlisted
 from bnpl_features.risk_model.model import Inputs
 from bnpl_features.risk_model.purchase_inputs import OUTCOMES, PURCHASE_INPUTS, RISK_LEVELS
 from bnpl_features.risk_model.training_query import (

@@ -52,8 +52,11 @@ def fit_calibration(margins: Floats, defaulted: NDArray[np.uint8]) -> Calibratio
             f"{int(defaulted.sum())} of {defaulted.size} purchases that calibrate the model defaulted; "
             "train on more days, so that both outcomes occur"
         )
-    design = np.column_stack([margins, np.ones_like(margins)])
-    weights = np.array([1.0, 0.0])
+    # In units of their own spread, from the overall default rate on, Newton's steps do not overshoot.
+    centre, spread = float(margins.mean()), float(margins.std()) or 1.0
+    rate = float(defaulted.mean())
+    design = np.column_stack([(margins - centre) / spread, np.ones_like(margins)])
+    weights = np.array([0.0, math.log(rate / (1.0 - rate))])
     for _ in range(_ITERATIONS):
         probability = 1.0 / (1.0 + np.exp(-np.clip(design @ weights, -700.0, 700.0)))
         gradient = design.T @ (defaulted - probability)
@@ -62,7 +65,8 @@ def fit_calibration(margins: Floats, defaulted: NDArray[np.uint8]) -> Calibratio
         weights = weights + step
         if float(np.abs(step).max()) < _TOLERANCE:
             break
-    slope, intercept = (float(value) for value in weights)
+    slope = float(weights[0]) / spread
+    intercept = float(weights[1]) - slope * centre
     if not slope > 0.0:
         raise TrainingRefused(
             "on later purchases a higher score does not go with more defaults, so the model has learned nothing that "

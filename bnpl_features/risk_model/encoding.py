@@ -1,6 +1,7 @@
-"""Values of a purchase -> the numbers of a model's input: one purchase at checkout, or columns of a training set.
+"""One purchase, as the checkout knows it -> the numbers of a model's input.
 
-Both ways give the same numbers for the same purchase; a test compares them.
+`columns` does the same for many purchases of the warehouse; a test compares the two. Here nothing heavier than NumPy is
+needed, since the prediction service loads it.
 """
 
 from __future__ import annotations
@@ -11,19 +12,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from bnpl_features.errors import ModelInputError
 from bnpl_features.risk_model.purchase_inputs import Encoding, PurchaseInput
 
 Floats32 = NDArray[np.float32]
-
-MICROSECONDS_PER_HOUR = 3_600_000_000
-MICROSECONDS_PER_DAY = 24 * MICROSECONDS_PER_HOUR
-WEEKDAY_OF_EPOCH = 3
-"""1970-01-01 was a Thursday; Monday is 0."""
 
 _NAN = float("nan")
 
@@ -38,24 +32,6 @@ def encode_purchase(inputs: Sequence[PurchaseInput], purchase: Mapping[str, obje
     another type, NaN, infinity, a negative number, or a name outside a closed set.
     """
     return [_encoder(one)(purchase.get(one.column)) for one in inputs]
-
-
-def encode_column(one: PurchaseInput, column: pa.Array) -> Floats32:
-    """The same for a column of the warehouse; a name that is not listed is NaN (`unlisted` counts them)."""
-    if one.encoding in (Encoding.ORDERED, Encoding.NOMINAL):
-        column = pc.index_in(column, value_set=pa.array(one.values, pa.string()))
-    elif one.encoding in (Encoding.HOUR, Encoding.WEEKDAY):
-        micros = column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy(zero_copy_only=False)
-        return (_hour(micros) if one.encoding is Encoding.HOUR else _weekday(micros)).astype(np.float32)
-    floats = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    return np.asarray(floats, dtype=np.float32)
-
-
-def unlisted(one: PurchaseInput, column: pa.Array) -> int:
-    """How many values of a named column are none of the declared ones."""
-    if not one.values:
-        return 0
-    return int(pc.index_in(column, value_set=pa.array(one.values, pa.string())).null_count - column.null_count)
 
 
 @lru_cache(maxsize=512)
@@ -137,11 +113,3 @@ def _instant(one: PurchaseInput, value: object) -> datetime:
     raise ModelInputError(
         one.column, f"{one.column} is not a timestamp with a zone, such as 2026-01-31T23:59:59Z; correct it"
     )
-
-
-def _hour(micros: NDArray[np.int64]) -> NDArray[np.int64]:
-    return (micros // MICROSECONDS_PER_HOUR) % 24
-
-
-def _weekday(micros: NDArray[np.int64]) -> NDArray[np.int64]:
-    return (micros // MICROSECONDS_PER_DAY + WEEKDAY_OF_EPOCH) % 7

@@ -74,7 +74,7 @@ def roc_auc(curve: Curve) -> float:
     """Probability that a default scores above a repaid purchase, ties half: the area under D(s)/D over R(s)/R by the
     trapezoid rule, with R the repaid purchases (J. Hanley and B. McNeil, 1982). 0.5 is chance."""
     repaid = curve.purchases - curve.defaults
-    return float(np.trapezoid(curve.defaults, repaid) / (repaid[-1] * curve.defaults[-1]))
+    return _ratio(float(np.trapezoid(curve.defaults, repaid)), float(repaid[-1] * curve.defaults[-1]))
 
 
 def pr_auc(curve: Curve) -> float:
@@ -83,13 +83,14 @@ def pr_auc(curve: Curve) -> float:
     steps = np.diff(curve.defaults)
     held = curve.purchases[1:] > 0
     precision = curve.defaults[1:][held] / curve.purchases[1:][held]
-    return float((steps[held] * precision).sum() / curve.defaults[-1])
+    return _ratio(float((steps[held] * precision).sum()), float(curve.defaults[-1]))
 
 
 def ks(curve: Curve) -> float:
     """Kolmogorov-Smirnov: the largest difference between D(s)/D and R(s)/R (the credit scorer's KS; 0..1)."""
     repaid = curve.purchases - curve.defaults
-    return float(np.abs(curve.defaults / curve.defaults[-1] - repaid / repaid[-1]).max())
+    apart = np.abs(curve.defaults * repaid[-1] - repaid * curve.defaults[-1]).max()
+    return _ratio(float(apart), float(curve.defaults[-1] * repaid[-1]))
 
 
 def brier(curve: Curve) -> float:
@@ -200,4 +201,5 @@ def _bins(curve: Curve) -> tuple[Floats, Floats, Floats]:
 
 
 def _ratio(above: float, below: float) -> float:
+    """NaN where there is nothing below: where only one outcome occurs, most figures say nothing."""
     return float(above / below) if below else float("nan")

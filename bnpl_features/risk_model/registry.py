@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 CHAMPION, CHALLENGER = "champion", "challenger"
 PREFIX = "bnpl"
 
+_SQLITE = "sqlite:///"
 _FOLDER_IN_RUN = "model"
 _HTTP_RETRIES = 2
 _HTTP_TIMEOUT_SECONDS = 20
@@ -69,10 +71,13 @@ class Version:
 def open_registry(url: str, folder: Path, prefix: str = PREFIX) -> Registry:
     """The registry at `url`, or the embedded one in `folder`; raises `RegistryUnavailable` where none answers."""
     mlflow = _quiet_mlflow()
-    if not url:
-        folder.mkdir(parents=True, exist_ok=True)
-    address = url or f"sqlite:///{(folder / 'registry.db').resolve()}"
+    address = url or f"{_SQLITE}{(folder / 'registry.db').resolve()}"
     with _named_errors(address):
+        if not url:
+            folder.mkdir(parents=True, exist_ok=True)
+        if address.startswith(_SQLITE):
+            # MLflow would try for minutes to open a file that cannot be opened.
+            sqlite3.connect(address.removeprefix(_SQLITE)).close()
         client = mlflow.MlflowClient(tracking_uri=address, registry_uri=address)
         client.search_registered_models(max_results=1)
     return Registry(client, address, prefix, folder)
@@ -135,7 +140,7 @@ def experiment_id(registry: Registry, purpose: str) -> str:
     found = registry.client.get_experiment_by_name(name)
     if found:
         return str(found.experiment_id)
-    embedded = registry.url.startswith("sqlite:")
+    embedded = registry.url.startswith(_SQLITE)
     location = (registry.folder / "artifacts" / purpose).resolve().as_uri() if embedded else None
     return str(registry.client.create_experiment(name, artifact_location=location))
 
@@ -171,7 +176,7 @@ def _named_errors(url: str) -> Iterator[None]:
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise RegistryUnavailable(
             f"the model registry at {without_password(url)} did not do what was asked ({str(error)[:200]}); check "
             "model.registry_url (BNPL_MODEL_REGISTRY_URL) and that the server runs, then try again"

@@ -21,6 +21,7 @@ THAT_READ_SETTINGS = {
     "simulate": ("--customers", "5"),
     "load": ("nothing.csv",),
     "run": (),
+    "backfill": ("--from", "2026-03-01", "--to", "2026-03-02"),
     "up": ("--port", "45123"),
     "get": ("someone",),
     "versions": (),
@@ -31,6 +32,10 @@ THAT_READ_SETTINGS = {
     "readmit": ("someone", "--reason", "x"),
     "erasures": (),
     "capacity": ("--customers", "5"),
+    "train": (),
+    "evaluate": (),
+    "models": (),
+    "promote": ("behavioural", "--reason", "x"),
     "doctor": (),
     "demo": (),
 }
@@ -59,7 +64,7 @@ def test_the_first_help_lists_every_command() -> None:
 @pytest.mark.parametrize("name", sorted(THAT_READ_SETTINGS))
 def test_a_wrong_setting_ends_with_2_and_is_named(name: str, cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     (cli.folder / "bnpl-features.toml").write_text("[warehouse]\nenginee = 'duckdb'\n")
-    if name in ("run", "up"):
+    if name in ("run", "backfill", "up"):
         for file in ("workspace.yaml", "definitions.py", "dagster.yaml"):
             (cli.folder / file).touch()
 
