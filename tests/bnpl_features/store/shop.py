@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ import redis
 from bnpl_features.derive.layout import Layout, layout_of
 from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.features.feature import Feature, Kind
-from bnpl_features.store.connection import connect
+from bnpl_features.store.connection import StoreClient, connect
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
 from bnpl_features.store.manifest import Provenance
 from bnpl_features.store.publisher import Publication, publish
@@ -52,7 +53,7 @@ class Shop:
         return Keyspace(self.namespace)
 
     @property
-    def client(self) -> redis.Redis:
+    def client(self) -> StoreClient:
         return self.target.client
 
     @property
@@ -74,6 +75,12 @@ class Shop:
     def reader(self, **options: Any) -> CustomerFeatureStore:
         given = {"namespace": self.namespace, "customer_key": SECRET, "budget_seconds": PATIENT_SECONDS} | options
         return CustomerFeatureStore(self.url, **given)
+
+    def reads(self, customers: int, **options: Any) -> Counter[str]:
+        """What a new reader answers about `customer-0` on, by status."""
+        with self.reader(**options) as reader:
+            reader.get_many([f"customer-{number}" for number in range(customers)])
+            return reader.counts
 
     def bucket_keys(self, version: int) -> list[bytes]:
         return list(self.client.scan_iter(self.keyspace.bucket_prefix(version) + b"*", count=1000))
