@@ -91,7 +91,7 @@ def _sealed(
     for server, positions in by_server(client, keys):
         with borrowed_connection(server) as connection:
             seal_buckets(connection, [keys[position] for position in positions], manifest.expires_at)
-            await_replicas(connection)
+            await_replicas(client, connection)
     return manifest
 
 
