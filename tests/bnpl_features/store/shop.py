@@ -31,9 +31,11 @@ from bnpl_features.store.publisher import Publication, publish
 from bnpl_features.store.publishing.batches import CustomerBatch
 from bnpl_features.store.reader import CustomerFeatureStore
 from bnpl_features.store.target import Target
+from bnpl_features.store.versions import State, allocate, mark
 
 SECRET = b"a secret of thirty-two bytes ...."[:32]
 DAY = date(2024, 3, 1)
+BY = {"actor": "operator", "reason": "drill"}
 LAYOUT = layout_of(BEHAVIOURAL)
 PATIENT_SECONDS = 0.5
 """A reader's budget where time is not what the test is about: a shared machine may stall for longer than 5 ms."""
@@ -147,6 +149,13 @@ def batches(
             columns["txn_count_30d"] = np.arange(start, start + rows) % 200.0
             columns["risk_score_mean_30d"][::7] = np.nan
         yield CustomerBatch([f"{prefix}-{number}" for number in range(start, start + rows)], columns)
+
+
+def verified(shop: Shop) -> int:
+    """A version of one bucket, as after its verification."""
+    version = allocate(shop.client, shop.keyspace, buckets=1, key_check="")
+    mark(shop.client, shop.keyspace, version, State.VERIFIED)
+    return version
 
 
 def renamed(layout: Layout, old: str, new: str) -> Layout:
