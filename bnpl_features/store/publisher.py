@@ -20,6 +20,7 @@ import redis
 from bnpl_features.derive.layout import Layout
 from bnpl_features.errors import BnplFeaturesError, StoreUnavailable
 from bnpl_features.store.connection import named_errors, url_of
+from bnpl_features.store.failover import persistently
 from bnpl_features.store.manifest import Manifest, Provenance
 from bnpl_features.store.publishing.batches import CustomerBatch
 from bnpl_features.store.publishing.closing import close_publication
@@ -167,7 +168,8 @@ def finish(
         filled = Filled.load(plan)
         placed = [PlacedRange.load(plan, number) for number in range(plan.ranges.count)]
         began = sealed = time.perf_counter()
-        if active_version(client, keyspace) == plan.version:  # an attempt before came as far as the switch
+        active = persistently(client, lambda: active_version(client, keyspace))
+        if active == plan.version:  # an attempt before came as far as the switch
             manifest, previous = manifest_of(client, keyspace, plan.version), plan.expected
         else:
             manifest = close_publication(target, plan, filled, placed, expire_seconds=expire_seconds)
@@ -176,7 +178,7 @@ def finish(
             actor, reason = plan.provenance.actor, f"partition {plan.partition}"
             previous = activate(client, keyspace, plan.version, expected=plan.expected, actor=actor, reason=reason)
         activated = time.perf_counter()
-        removed = sweep(client, keyspace, retention=retention)
+        removed = persistently(client, lambda: sweep(client, keyspace, retention=retention))
     lease.give_back()
     shutil.rmtree(plan.folder, ignore_errors=True)
     seconds = {
