@@ -44,6 +44,10 @@ job: .venv/ready ## Your own purchases: make job FILE=purchases.parquet FROM=202
 test: .venv/ready .venv-emulator/ready ## All tests
 	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST)
 
+.PHONY: drill
+drill: .venv/ready ## Proofs that take minutes: switches under load, publishers killed, primaries lost
+	$(BIN)/pytest -m drill -s tests/drills $(PYTEST)
+
 .PHONY: lint
 lint: .venv/ready ## Format, lint and types
 	$(BIN)/ruff format --check .

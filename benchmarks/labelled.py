@@ -51,10 +51,10 @@ def labelled_partitions(folder: Path, customers: int, layout: Layout) -> list[Pa
     warehouse = DuckDBWarehouse(folder, threads=1)
     last_day = PARTITIONS[-1] + timedelta(days=OUTCOME_DAYS)
     warehouse.upsert_transactions(simulate(Population(customers, FIRST_DAY, last_day, seed=1)), {})
-    return [_partition(warehouse, day, layout) for day in PARTITIONS]
+    return [computed_partition(warehouse, day, layout) for day in PARTITIONS]
 
 
-def _partition(warehouse: DuckDBWarehouse, day: date, layout: Layout) -> Partition:
+def computed_partition(warehouse: DuckDBWarehouse, day: date, layout: Layout) -> Partition:
     for group in BEHAVIOURAL.groups:
         warehouse.replace_partition(group_table(group), day, group_query(group, day), {})
     table = vectors_table(BEHAVIOURAL)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from bnpl_features.errors import StoreUnavailable
 
@@ -25,6 +25,8 @@ _DEFAULT_PORTS = {"standalone": 6379, "sentinel": 26379, "cluster": 6379}
 _TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
 _OPTIONS = (*_TLS_OPTIONS, "sentinel_username", "sentinel_password", "db")
 _FORMS = "redis://host:port/0, redis+sentinel://host:port,host:port/service/0 or redis+cluster://host:port,host:port"
+_NOT_ENCODED = "a character in the login must be percent-encoded, such as %2F for /, %3F for ?, %23 for # and %5B for ["
+_HIDDEN = "***"
 
 
 class Topology(StrEnum):
@@ -115,52 +117,82 @@ def parse_address(url: str) -> Address:
     """Raises `StoreUnavailable` naming what is wrong with the URL; a password is never part of the message."""
     shown = without_password(url)
     try:
-        parts = urlsplit(url)
-        options = _options(parts.query)
-        if parts.scheme == "unix":
-            return Address(
-                Topology.STANDALONE,
-                (Node(parts.path, 0),),
-                _login(parts.netloc),
-                int(options.get("db", 0)),
-                shown=shown,
-            )
-        scheme, _, kind = parts.scheme.partition("+")
-        if scheme not in ("redis", "rediss") or kind not in ("", "sentinel", "cluster"):
-            raise ValueError(f"scheme {parts.scheme!r}")
-        topology = Topology(kind or "standalone")
-        service, database = _path(parts.path, topology, options)
-        return Address(
-            topology,
-            _nodes(parts.netloc.rpartition("@")[2], topology),
-            _login(parts.netloc),
-            database,
-            service,
-            Login(options.get("sentinel_username", ""), options.get("sentinel_password", "")),
-            _encryption(options) if scheme == "rediss" else None,
-            shown,
-        )
+        return _parsed(url, shown)
     except ValueError as error:
-        raise StoreUnavailable(f"{shown!r} is not the address of a store: {error}; use {_FORMS}") from error
+        # A login that was not encoded lands in any part of the URL, and so in any message; in a cause's as well.
+        wrong = _NOT_ENCODED if "@" in url.partition("@")[2] or _login_cut_short(url) else error
+        raise StoreUnavailable(f"{shown!r} is not the address of a store: {wrong}; use {_FORMS}") from None
 
 
 def without_password(url: str) -> str:
-    """The URL with its passwords hidden."""
+    """The URL with its passwords hidden, and with whatever may be part of one in a URL that is not well-formed."""
+    scheme, mark, rest = url.rpartition("://") if url.count("://") == 1 else ("", "", url)
+    credentials, at, place = rest.rpartition("@")
+    username, colon, _ = credentials.partition(":")
+    if any(character in username for character in "/?#@"):
+        username = _HIDDEN
+    where, question, query = place.partition("#")[0].partition("?")
+    hosts, slash, path = where.partition("/")
+    options = "&".join(_shown_option(*option.partition("=")) for option in query.split("&"))
+    login = f"{username}{colon and ':' + _HIDDEN}{at}"
+    return f"{scheme}{mark}{login}{','.join(map(_shown_host, hosts.split(',')))}{slash}{path}{question}{options}"
+
+
+def _shown_host(host: str) -> str:
+    """Behind a colon stands a port, or a password whose host was forgotten."""
+    name, colon, port = host.partition(":")
+    return host if host.startswith("[") or not colon or port.isdecimal() else f"{name}:{_HIDDEN}"
+
+
+def _shown_option(name: str, equals: str, value: str) -> str:
+    return f"{name}={value if name in _OPTIONS and 'password' not in name else _HIDDEN}" if equals else name and _HIDDEN
+
+
+def _login_cut_short(url: str) -> bool:
+    """Whether a `/`, `?` or `#` comes before the `@` of a login."""
+    before = url.partition("://")[2].partition("@")
+    return bool(before[1]) and any(character in before[0] for character in "/?#")
+
+
+def _parsed(url: str, shown: str) -> Address:
+    """Raises ValueError."""
     try:
         parts = urlsplit(url)
     except ValueError:
-        return "an address that is not a URL"
-    credentials, at, hosts = parts.netloc.rpartition("@")
-    if ":" in credentials:
-        credentials = f"{credentials.partition(':')[0]}:***"
-    query = "&".join(
-        f"{name}=***" if "password" in name else f"{name}={value}" for name, value in parse_qsl(parts.query)
+        raise ValueError(_NOT_ENCODED) from None
+    if parts.fragment:
+        raise ValueError(_NOT_ENCODED)
+    options = _options(parts.query)
+    if parts.scheme == "unix":
+        if not parts.path:
+            raise ValueError("the path of the socket is missing")
+        database = _number(options.get("db", "0"))
+        return Address(Topology.STANDALONE, (Node(parts.path, 0),), _login(parts.netloc), database, shown=shown)
+    scheme, _, kind = parts.scheme.partition("+")
+    if scheme not in ("redis", "rediss") or kind not in ("", "sentinel", "cluster"):
+        raise ValueError(f"scheme {parts.scheme!r}")
+    of_tls = [name for name in _TLS_OPTIONS if name in options]
+    if scheme == "redis" and of_tls:
+        raise ValueError(f"{of_tls[0]} without encryption: rediss in place of redis encrypts")
+    topology = Topology(kind or "standalone")
+    service, database = _path(parts.path, topology, options)
+    return Address(
+        topology,
+        _nodes(parts.netloc.rpartition("@")[2], topology),
+        _login(parts.netloc),
+        database,
+        service,
+        Login(options.get("sentinel_username", ""), options.get("sentinel_password", "")),
+        _encryption(options) if scheme == "rediss" else None,
+        shown,
     )
-    return urlunsplit(parts._replace(netloc=f"{credentials}{at}{hosts}", query=query))
 
 
 def _options(query: str) -> dict[str, str]:
-    options = dict(parse_qsl(query, strict_parsing=bool(query)))
+    try:
+        options = dict(parse_qsl(query, strict_parsing=bool(query)))
+    except ValueError:
+        raise ValueError("an option has no value") from None
     unknown = sorted(set(options) - set(_OPTIONS))
     if unknown:
         raise ValueError(f"unknown option {unknown[0]!r}, known are {', '.join(_OPTIONS)}")
@@ -179,7 +211,7 @@ def _nodes(hosts: str, topology: Topology) -> tuple[Node, ...]:
         parts = urlsplit(f"//{host}")
         if not parts.hostname:
             raise ValueError(f"{host!r} names no host")
-        nodes.append(Node(parts.hostname, parts.port or _DEFAULT_PORTS[topology]))
+        nodes.append(Node(parts.hostname, _port(parts) or _DEFAULT_PORTS[topology]))
     if topology is Topology.STANDALONE and len(nodes) > 1:
         raise ValueError(f"{len(nodes)} hosts for one server")
     return tuple(nodes)
@@ -194,11 +226,25 @@ def _path(path: str, topology: Topology, options: dict[str, str]) -> tuple[str, 
             raise ValueError("Sentinel's service is missing behind the hosts (often /mymaster)")
         service = words.pop(0)
     number = words.pop(0) if words else options.get("db", "0")
-    if words or not number.isdecimal():
+    if words:
         raise ValueError(f"path {path!r} does not end in the number of a database")
-    if topology is Topology.CLUSTER and int(number):
+    database = _number(number)
+    if topology is Topology.CLUSTER and database:
         raise ValueError("a cluster has database 0 only")
-    return service, int(number)
+    return service, database
+
+
+def _port(parts: SplitResult) -> int | None:
+    try:
+        return parts.port
+    except ValueError:
+        raise ValueError(f"the port of {parts.hostname!r} is not a number up to 65535") from None
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise ValueError(f"{text!r} is not the number of a database")
+    return int(text)
 
 
 def _encryption(options: dict[str, str]) -> Encryption:

@@ -9,6 +9,7 @@ import redis
 from redis.crc import key_slot
 
 from bnpl_features.store.connection import StoreClient, borrowed_connection
+from bnpl_features.store.failover import await_replicas
 
 KEYS_PER_EXCHANGE = 256
 
@@ -46,8 +47,13 @@ def server_named(client: redis.RedisCluster, name: str) -> redis.Redis:
     return client.get_redis_connection(node)
 
 
-def each(client: StoreClient, keys: Sequence[bytes], command: Callable[[bytes], bytes]) -> Iterator[tuple[bytes, Any]]:
-    """Send a key's command to its server; yields (key, reply). Replies are raw bytes or numbers."""
+def each(
+    client: StoreClient, keys: Sequence[bytes], command: Callable[[bytes], bytes], *, replicated: bool = False
+) -> Iterator[tuple[bytes, Any]]:
+    """Send a key's command to its server; yields (key, reply). Replies are raw bytes or numbers.
+
+    With `replicated` it also waits until the replicas have what was written, as `failover.await_replicas` does.
+    """
     for server, positions in by_server(client, keys):
         with borrowed_connection(server) as connection:
             for start in range(0, len(positions), KEYS_PER_EXCHANGE):
@@ -55,3 +61,5 @@ def each(client: StoreClient, keys: Sequence[bytes], command: Callable[[bytes], 
                 connection.send_packed_command([b"".join([command(key) for key in chunk])])
                 for key in chunk:
                     yield key, connection.read_response(disable_decoding=True)
+            if replicated and positions:
+                await_replicas(client, connection)

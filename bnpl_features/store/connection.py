@@ -36,7 +36,12 @@ def connect(url: str, *, timeout_seconds: float = PUBLISHER_TIMEOUT_SECONDS) -> 
 
 
 def client_of(address: Address, timeout_seconds: float) -> StoreClient:
-    """A client that has not connected yet, but for a cluster's, which needs to know the slots."""
+    """A client that has not connected yet, but for a cluster's, which needs to know the slots.
+
+    Raises `StoreUnavailable` where a certificate file cannot be read.
+    """
+    if address.encryption:
+        address.encryption.context()
     options: dict[str, Any] = address.client_options() | {
         "protocol": 2,
         "socket_timeout": timeout_seconds,

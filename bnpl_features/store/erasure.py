@@ -17,11 +17,8 @@ from bnpl_features.store.buckets import each
 from bnpl_features.store.connection import StoreClient, text
 from bnpl_features.store.failover import persistently
 from bnpl_features.store.keyspace import CustomerKey, Keyspace, bucket_of, field_of
-from bnpl_features.store.versions import State, list_versions, run_script
+from bnpl_features.store.versions import State, Version, list_versions, run_script
 from bnpl_features.store.wire import command
-
-_HOLDING = (State.VERIFIED, State.ACTIVE, State.RETAINED)
-"""States in which a version holds customers; one that is being staged is settled before it can become active."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +52,19 @@ def erase(
     by_check = {key.check: key.digest(customer_id) for key in keys}
     for check, digest in by_check.items():
         _act(client, keyspace, check, digest, "erase", actor, reason)
-    removals = []
+    removals, strange = [], []
     for version in list_versions(client, keyspace):
-        if version.state not in _HOLDING or version.manifest is None:
-            continue
-        check = version.manifest.key_check
+        check, buckets = _made_with(client, keyspace, version)
         if check not in by_check:
-            raise PublicationRefused(
-                f"version {version.number} was published with a customer key that is not at hand, so the customer "
-                "cannot be found in it; set BNPL_PREVIOUS_CUSTOMER_KEYS, or retire the version, and erase again"
-            )
-        held = take_out(client, keyspace, version.number, version.manifest.buckets, [by_check[check]])
-        removals.append(Removal(version.number, version.state, bool(held)))
+            strange += [version.number] if buckets else []
+        elif version.state is not State.STAGING:  # one that is being staged is settled before it can become active
+            held = take_out(client, keyspace, version.number, buckets, [by_check[check]])
+            removals.append(Removal(version.number, version.state, bool(held)))
+    if strange:
+        raise PublicationRefused(
+            f"version {' and '.join(map(str, strange))} was published with a customer key that is not at hand, so the "
+            "customer cannot be found in it; set BNPL_PREVIOUS_CUSTOMER_KEYS, or retire the version, and erase again"
+        )
     return removals
 
 
@@ -110,9 +108,10 @@ class CarryOver:
     ) -> None:
         stones = tombstones(client, keyspace)
         self._erased = {
-            previous: {stone.digest for stone in stones if stone.key_check == previous.check}
+            previous: {stone.digest: stone for stone in stones if stone.key_check == previous.check}
             for previous in previous_keys
         }
+        self._carried = {stone.digest for stone in stones if stone.key_check == key.check}
         self._client, self._keyspace, self._key = client, keyspace, key
 
     def meet(self, customer_ids: Sequence[str]) -> None:
@@ -120,10 +119,15 @@ class CarryOver:
             if not erased:
                 continue
             for customer_id in customer_ids:
-                if previous.digest(customer_id) in erased:
-                    digest = self._key.digest(customer_id)
-                    reason = "the customer key was changed"
-                    _act(self._client, self._keyspace, self._key.check, digest, "erase", "publisher", reason)
+                stone = erased.get(previous.digest(customer_id))
+                if stone is not None:
+                    self._carry(stone, self._key.digest(customer_id))
+
+    def _carry(self, stone: Tombstone, digest: bytes) -> None:
+        if digest not in self._carried:
+            reason = f"{stone.reason} (carried over to a new customer key)"
+            _act(self._client, self._keyspace, self._key.check, digest, "erase", stone.actor, reason)
+            self._carried.add(digest)
 
 
 def settle_erasures(client: StoreClient, keyspace: Keyspace, version: int) -> int:
@@ -145,13 +149,15 @@ def settle_erasures(client: StoreClient, keyspace: Keyspace, version: int) -> in
 def take_out(client: StoreClient, keyspace: Keyspace, version: int, buckets: int, digests: Sequence[bytes]) -> int:
     """Remove records from a version, and read back that they are gone; returns how many there were.
 
-    Raises `PublicationRefused` for one that is still there.
+    The replicas have removed them as well, so that none comes back with a failover. Raises `PublicationRefused` for one
+    that is still there.
     """
     fields: dict[bytes, list[bytes]] = {}
     for digest in digests:
         fields.setdefault(keyspace.bucket(version, bucket_of(digest, buckets)), []).append(field_of(digest))
     removed = sum(
-        int(reply) for _, reply in each(client, list(fields), lambda key: command(b"HDEL", key, *fields[key]))
+        int(reply)
+        for _, reply in each(client, list(fields), lambda key: command(b"HDEL", key, *fields[key]), replicated=True)
     )
     for key, reply in each(client, list(fields), lambda key: command(b"HMGET", key, *fields[key])):
         if any(record is not None for record in reply):
@@ -160,6 +166,16 @@ def take_out(client: StoreClient, keyspace: Keyspace, version: int, buckets: int
                 "namespace; stop it, and erase again"
             )
     return removed
+
+
+def _made_with(client: StoreClient, keyspace: Keyspace, version: Version) -> tuple[str, int]:
+    """The check value of a version's customer key, and its number of buckets; 0 where it is gone by now.
+
+    Not from the manifest, which may be damaged: an earlier release noted the key there alone, though.
+    """
+    about = [f"{version.number}:key", f"{version.number}:buckets"]
+    check, buckets = (text(value or b"") for value in client.hmget(keyspace.states, about))
+    return check or (version.manifest.key_check if version.manifest else ""), int(buckets or 0)
 
 
 def _act(client: StoreClient, keyspace: Keyspace, check: str, digest: bytes, act: str, actor: str, reason: str) -> bool:

@@ -42,7 +42,7 @@ TRANSIENT = (
 FAILOVER_SECONDS = 60.0
 """How long a publisher waits for a cluster or Sentinel to promote a replica."""
 
-ACKNOWLEDGED_SECONDS = 5.0
+ACKNOWLEDGED_SECONDS = 10.0
 """How long it waits for replicas to have what was written."""
 
 _LONGEST_PAUSE_SECONDS = 1.0
@@ -81,15 +81,40 @@ def look_again(client: StoreClient) -> None:
             client.connection_pool.disconnect(inuse_connections=False)
 
 
-def await_replicas(connection: Connection) -> tuple[int, int]:
-    """Wait until the replicas have what this connection wrote, and all before it; returns (those that have it, all)."""
-    connection.send_command("INFO", "replication")
-    told = dict(line.partition(b":")[::2] for line in connection.read_response(disable_decoding=True).splitlines())
-    replicas = int(told.get(b"connected_slaves", b"0"))
+def await_replicas(client: StoreClient, connection: Connection) -> int:
+    """Wait until the replicas have what this connection wrote, and all before it; returns how many have it.
+
+    A primary that has just taken over may have no replica yet: where the store has some, one is waited for, because a
+    second failover would go back to before what was written.
+    """
+    replicas = _replicas_of(connection)
+    deadline = time.monotonic() + ACKNOWLEDGED_SECONDS
+    while not replicas and _should_have_replicas(client, connection) and time.monotonic() < deadline:
+        time.sleep(0.05)
+        replicas = _replicas_of(connection)
     if not replicas:
-        return 0, 0
+        return 0
     connection.send_command("WAIT", replicas, int(ACKNOWLEDGED_SECONDS * 1000))
-    return int(connection.read_response()), replicas
+    return int(connection.read_response())
+
+
+def _replicas_of(connection: Connection) -> int:
+    """Those that follow the server at this moment."""
+    connection.send_command("INFO", "replication")
+    lines = connection.read_response(disable_decoding=True).splitlines()
+    return sum(line.startswith(b"slave") and b"state=online" in line for line in lines)
+
+
+def _should_have_replicas(client: StoreClient, connection: Connection) -> bool:
+    """Whether the store's topology names replicas of this server that are alive."""
+    if isinstance(client, redis.RedisCluster):
+        primary = (connection.host, connection.port)
+        shards = client.nodes_manager.slots_cache.values()
+        return any(len(nodes) > 1 for nodes in shards if (nodes[0].host, nodes[0].port) == primary)
+    pool = client.connection_pool
+    if not isinstance(pool, SentinelConnectionPool):
+        return False
+    return bool(pool.sentinel_manager.discover_slaves(pool.service_name))
 
 
 def primaries_now(client: StoreClient) -> frozenset[str]:

@@ -18,8 +18,9 @@ from pathlib import Path
 import redis
 
 from bnpl_features.derive.layout import Layout
-from bnpl_features.errors import BnplFeaturesError
+from bnpl_features.errors import BnplFeaturesError, StoreUnavailable
 from bnpl_features.store.connection import named_errors, url_of
+from bnpl_features.store.failover import persistently
 from bnpl_features.store.manifest import Manifest, Provenance
 from bnpl_features.store.publishing.batches import CustomerBatch
 from bnpl_features.store.publishing.closing import close_publication
@@ -32,6 +33,7 @@ from bnpl_features.store.publishing.progress import Pace, Report
 from bnpl_features.store.retirement import KEEP_ONE, Retention, fail, sweep
 from bnpl_features.store.switching import activate
 from bnpl_features.store.target import Target
+from bnpl_features.store.versions import active_version, manifest_of
 
 _FOLDER_PREFIX = "bnpl-publish-"
 
@@ -137,7 +139,7 @@ def place(
     """Write some of the ranges to the store and read them back.
 
     `again` says that they may be there already, from an attempt before: the bytes will be the same. Who means to try
-    again sets `abandon_on_failure` to false.
+    again where the store is not available sets `abandon_on_failure` to false; any other failure is for good.
     """
     pace = Pace(report)
     pace.start("stage and verify")
@@ -149,20 +151,34 @@ def place(
     return placed
 
 
-def finish(target: Target, plan: Plan, *, retention: Retention = KEEP_ONE, expire_seconds: float = 0.0) -> Publication:
-    """Verify the version, make it the active one, and remove what is past retention. Raises as `publish` does."""
+def finish(
+    target: Target,
+    plan: Plan,
+    *,
+    retention: Retention = KEEP_ONE,
+    expire_seconds: float = 0.0,
+    abandon_on_failure: bool = True,
+) -> Publication:
+    """Verify the version, make it the active one, and remove what is past retention. Raises as `publish` does.
+
+    `abandon_on_failure` is as in `place`.
+    """
     client, keyspace = target.client, target.keyspace
-    with _on_with(target, plan, abandon_on_failure=True) as lease:
+    with _on_with(target, plan, abandon_on_failure) as lease:
         filled = Filled.load(plan)
         placed = [PlacedRange.load(plan, number) for number in range(plan.ranges.count)]
-        began = time.perf_counter()
-        manifest = close_publication(target, plan, filled, placed, expire_seconds=expire_seconds)
-        sealed = time.perf_counter()
-        lease.require()
-        actor, reason = plan.provenance.actor, f"partition {plan.partition}"
-        previous = activate(client, keyspace, plan.version, expected=plan.expected, actor=actor, reason=reason)
+        began = sealed = time.perf_counter()
+        active = persistently(client, lambda: active_version(client, keyspace))
+        if active == plan.version:  # an attempt before came as far as the switch
+            manifest, previous = manifest_of(client, keyspace, plan.version), plan.expected
+        else:
+            manifest = close_publication(target, plan, filled, placed, expire_seconds=expire_seconds)
+            sealed = time.perf_counter()
+            lease.require()
+            actor, reason = plan.provenance.actor, f"partition {plan.partition}"
+            previous = activate(client, keyspace, plan.version, expected=plan.expected, actor=actor, reason=reason)
         activated = time.perf_counter()
-        removed = sweep(client, keyspace, retention=retention)
+        removed = persistently(client, lambda: sweep(client, keyspace, retention=retention))
     lease.give_back()
     shutil.rmtree(plan.folder, ignore_errors=True)
     seconds = {
@@ -186,11 +202,10 @@ def abandon(target: Target, plan: Plan, reason: str) -> None:
 def _on_with(target: Target, plan: Plan, abandon_on_failure: bool) -> Iterator[Lease]:
     """The next part of a publication: its lease is kept; what fails for good is abandoned."""
     lease = Lease(target.client, target.keyspace, plan.lease)
-    with named_errors(url_of(target.client)):
-        try:
-            with lease.kept():
-                yield lease
-        except BaseException as error:
-            if abandon_on_failure:
-                abandon(target, plan, str(error))
-            raise
+    try:
+        with named_errors(url_of(target.client)), lease.kept():
+            yield lease
+    except BaseException as error:
+        if abandon_on_failure or not isinstance(error, StoreUnavailable):
+            abandon(target, plan, str(error))
+        raise

@@ -138,7 +138,7 @@ def run_script(
         connection.send_command("EVAL", _script_text(name), len(keys), *keys, *arguments)
         result = connection.read_response()
         if replicated:
-            await_replicas(connection)
+            await_replicas(client, connection)
     return result
 
 

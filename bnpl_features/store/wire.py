@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from bnpl_features.store.address import Address
 
+_LONGEST_LENGTH = 9
+"""Digits: a value has at most 512 MiB."""
+
 ASKING = b"*1\r\n$6\r\nASKING\r\n"
 
 
@@ -40,7 +43,7 @@ def greeting(address: Address, *, replica: bool) -> list[bytes]:
     """What a new connection says before anything else."""
     words: list[bytes] = []
     login = address.login
-    if login.password:
+    if login.username or login.password:
         names = (login.username.encode(),) if login.username else ()
         words.append(command(b"AUTH", *names, login.password.encode()))
     if address.database:
@@ -68,6 +71,8 @@ def parse(buffer: bytes, wanted: int, replies: list[Reply]) -> int:
                 after = end + 2 + size
                 if len(buffer) < after + 2:
                     break
+                if buffer[after : after + 2] != b"\r\n":
+                    raise ProtocolViolation(f"a value is longer than its length of {size}: not a Redis server")
                 replies.append(buffer[end + 2 : after])
                 position = after + 2
         elif kind == 0x2D:  # -: a refusal
@@ -84,7 +89,9 @@ def parse(buffer: bytes, wanted: int, replies: list[Reply]) -> int:
 
 
 def _length(digits: bytes) -> int:
-    try:
-        return int(digits)
-    except ValueError:
-        raise ProtocolViolation(f"a reply of length {digits[:20]!r}: not a Redis server") from None
+    """Of a value; -1 for none."""
+    if digits == b"-1":
+        return -1
+    if not digits.isdigit() or len(digits) > _LONGEST_LENGTH:
+        raise ProtocolViolation(f"a reply of length {digits[:20]!r}: not a Redis server")
+    return int(digits)

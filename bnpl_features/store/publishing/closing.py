@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from bnpl_features.errors import VerificationFailed
 from bnpl_features.store.buckets import by_server
 from bnpl_features.store.connection import borrowed_connection
-from bnpl_features.store.erasure import settle_erasures
+from bnpl_features.store.erasure import erased_among, settle_erasures
 from bnpl_features.store.failover import await_replicas, persistently, primaries_now
 from bnpl_features.store.keyspace import Keyspace
 from bnpl_features.store.manifest import Manifest
@@ -55,22 +55,23 @@ def _sealed_or_not(
     target: Target, plan: Plan, filled: Filled, placed: Sequence[PlacedRange], expire_seconds: float
 ) -> Manifest | VerificationFailed:
     """A bucket that is missing means nothing yet: a server that was replaced may have taken it along."""
+    client, keyspace = target.client, target.keyspace
+    manifest = _described(target, plan, filled, placed, expire_seconds)
     try:
-        return persistently(target.client, lambda: _sealed(target, plan, filled, placed, expire_seconds))
+        persistently(client, lambda: _compare(target, manifest, filled, placed))
+        persistently(client, lambda: _seal(target, manifest, _keys(plan, keyspace, placed)))
     except VerificationFailed as error:
         return error
+    # Last, since a bucket whose customers were all erased vanishes, and is not missing.
+    manifest = replace(manifest, erased=settle_erasures(client, keyspace, plan.version))
+    persistently(client, lambda: client.set(keyspace.manifest(plan.version), manifest.to_json()))
+    return manifest
 
 
-def _sealed(
+def _described(
     target: Target, plan: Plan, filled: Filled, placed: Sequence[PlacedRange], expire_seconds: float
 ) -> Manifest:
-    client, keyspace = target.client, target.keyspace
-    if sum(part.customers for part in placed) != filled.customers:
-        raise VerificationFailed(
-            f"{sum(part.customers for part in placed):,} of {filled.customers:,} customers were placed: a range was "
-            "left out; publish again"
-        )
-    manifest = Manifest(
+    return Manifest(
         version=plan.version,
         partition_date=plan.partition,
         layout=plan.layout,
@@ -83,16 +84,27 @@ def _sealed(
         provenance=plan.provenance,
         expires_at=time.time() + expire_seconds if expire_seconds else None,
     )
+
+
+def _compare(target: Target, manifest: Manifest, filled: Filled, placed: Sequence[PlacedRange]) -> None:
+    """Raises `VerificationFailed` where the store holds other than the warehouse, but for customers who were erased."""
+    client, keyspace = target.client, target.keyspace
+    count = sum(part.customers for part in placed)
+    if count != filled.customers:
+        raise VerificationFailed(
+            f"{count:,} of {filled.customers:,} customers were placed: a range was left out; publish again"
+        )
     check_encoding(client, placed[0].fullest)
-    verify_sample(client, ServedVersion(manifest, keyspace, (target.key,)), filled.sample)
-    manifest = replace(manifest, erased=settle_erasures(client, keyspace, plan.version))
-    client.set(keyspace.manifest(plan.version), manifest.to_json())
-    keys = _keys(plan, keyspace, placed)
-    for server, positions in by_server(client, keys):
+    erased = erased_among(client, keyspace, (target.key,), filled.sample)
+    sample = {customer_id: values for customer_id, values in filled.sample.items() if customer_id not in erased}
+    verify_sample(client, ServedVersion(manifest, keyspace, (target.key,)), sample)
+
+
+def _seal(target: Target, manifest: Manifest, keys: list[bytes]) -> None:
+    for server, positions in by_server(target.client, keys):
         with borrowed_connection(server) as connection:
             seal_buckets(connection, [keys[position] for position in positions], manifest.expires_at)
-            await_replicas(connection)
-    return manifest
+            await_replicas(target.client, connection)
 
 
 def _keys(plan: Plan, keyspace: Keyspace, placed: Sequence[PlacedRange]) -> list[bytes]:

@@ -18,6 +18,7 @@ from bnpl_features.store.target import Target
 def fill(target: Target, plan: Plan, batches: Iterable[CustomerBatch], pace: Pace) -> Filled:
     """Raises `VerificationFailed` where other than the counted customers are handed over."""
     began = time.perf_counter()
+    pace.start("encode")
     codec = Codec(plan.layout)
     sample = Sample.of(plan.customers)
     carry_over = CarryOver(target.client, target.keyspace, target.key, target.previous_keys)

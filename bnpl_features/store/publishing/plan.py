@@ -125,11 +125,14 @@ class PlacedRange:
 
 
 def _write(path: Path, value: Any) -> None:
-    """Whole or not at all: a worker that dies leaves no half of a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Whole or not at all: a worker that dies leaves no half of a file, and one that is late no folder."""
     unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps(value))
-    unfinished.replace(path)
+    try:
+        path.parent.mkdir(exist_ok=True)
+        unfinished.write_text(json.dumps(value))
+        unfinished.replace(path)
+    except FileNotFoundError as error:
+        raise PublicationRefused(f"{path.parent} was removed: another part of this publication failed") from error
 
 
 def _read(path: Path) -> Any:

@@ -82,7 +82,9 @@ class Spool:
         self.customers += len(records)
 
     def rows_of(self, number: int) -> SortedRows:
-        """The rows of one range; raises `PublicationRefused` where two have one digest."""
+        """The rows of one range; raises `PublicationRefused` where two have one digest, or the folder is gone."""
+        if not self.folder.exists():
+            raise PublicationRefused(f"{self.folder} was removed: another part of this publication failed")
         path = self.folder / str(number)
         rows = np.fromfile(path, dtype=self.row_type) if path.exists() else np.empty(0, dtype=self.row_type)
         digests = rows["digest"].astype(np.uint64)

@@ -26,6 +26,9 @@ _ROUTES_SECONDS = 10.0
 """How old routes may be that nobody complained about."""
 
 _CLIENT_TIMEOUT_SECONDS = 2.0
+_CLOCKS_APART_SECONDS = 5.0
+"""How far this clock may be behind the publisher's and the store's, whose clock lets records expire."""
+
 _NOTHING_PUBLISHED = "nothing was published to this namespace yet"
 _LOG = logging.getLogger("bnpl_features.store")
 
@@ -79,8 +82,8 @@ class Follower:
         if self.age_seconds > GRACE_SECONDS / 2:
             return "the active version is not confirmed"
         expires_at = served.manifest.expires_at
-        if expires_at is not None and now > expires_at:
-            return f"version {served.manifest.version} has expired"
+        if expires_at is not None and now > expires_at - _CLOCKS_APART_SECONDS:
+            return f"version {served.manifest.version} has expired, or is about to"
         return ""
 
     def hurry(self) -> None:

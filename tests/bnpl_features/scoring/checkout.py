@@ -1,4 +1,4 @@
-"""What the scoring tests are made of: real LightGBM models on the declared inputs, purchases as a checkout sends them."""
+"""What the scoring tests are made of: real LightGBM models on the declared inputs, purchases as a checkout sends."""
 
 from __future__ import annotations
 

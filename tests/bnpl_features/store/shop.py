@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -23,16 +24,18 @@ import redis
 from bnpl_features.derive.layout import Layout, layout_of
 from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.features.feature import Feature, Kind
-from bnpl_features.store.connection import connect
+from bnpl_features.store.connection import StoreClient, connect
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
 from bnpl_features.store.manifest import Provenance
 from bnpl_features.store.publisher import Publication, publish
 from bnpl_features.store.publishing.batches import CustomerBatch
 from bnpl_features.store.reader import CustomerFeatureStore
 from bnpl_features.store.target import Target
+from bnpl_features.store.versions import State, allocate, mark
 
 SECRET = b"a secret of thirty-two bytes ...."[:32]
 DAY = date(2024, 3, 1)
+BY = {"actor": "operator", "reason": "drill"}
 LAYOUT = layout_of(BEHAVIOURAL)
 PATIENT_SECONDS = 0.5
 """A reader's budget where time is not what the test is about: a shared machine may stall for longer than 5 ms."""
@@ -52,7 +55,7 @@ class Shop:
         return Keyspace(self.namespace)
 
     @property
-    def client(self) -> redis.Redis:
+    def client(self) -> StoreClient:
         return self.target.client
 
     @property
@@ -74,6 +77,12 @@ class Shop:
     def reader(self, **options: Any) -> CustomerFeatureStore:
         given = {"namespace": self.namespace, "customer_key": SECRET, "budget_seconds": PATIENT_SECONDS} | options
         return CustomerFeatureStore(self.url, **given)
+
+    def reads(self, customers: int, **options: Any) -> Counter[str]:
+        """What a new reader answers about `customer-0` on, by status."""
+        with self.reader(**options) as reader:
+            reader.get_many([f"customer-{number}" for number in range(customers)])
+            return reader.counts
 
     def bucket_keys(self, version: int) -> list[bytes]:
         return list(self.client.scan_iter(self.keyspace.bucket_prefix(version) + b"*", count=1000))
@@ -140,6 +149,13 @@ def batches(
             columns["txn_count_30d"] = np.arange(start, start + rows) % 200.0
             columns["risk_score_mean_30d"][::7] = np.nan
         yield CustomerBatch([f"{prefix}-{number}" for number in range(start, start + rows)], columns)
+
+
+def verified(shop: Shop) -> int:
+    """A version of one bucket, as after its verification."""
+    version = allocate(shop.client, shop.keyspace, buckets=1, key_check="")
+    mark(shop.client, shop.keyspace, version, State.VERIFIED)
+    return version
 
 
 def renamed(layout: Layout, old: str, new: str) -> Layout:
