@@ -6,100 +6,38 @@ import math
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bnpl_features.errors import SettingsError
 from bnpl_features.features.catalog import BEHAVIOURAL
+from bnpl_features.sections import (
+    CheckSettings,
+    ModelSettings,
+    ScoringSettings,
+    Settings,
+    StoreSettings,
+    WarehouseSettings,
+)
 from bnpl_features.warehouse.transactions import Source
 
 FILE_VARIABLE = "BNPL_SETTINGS"
 DEFAULT_FILE = "bnpl-features.toml"
 ENGINES = ("duckdb", "bigquery")
 
+__all__ = [
+    "CheckSettings",
+    "ModelSettings",
+    "ScoringSettings",
+    "Settings",
+    "StoreSettings",
+    "WarehouseSettings",
+    "load_settings",
+]
+
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class WarehouseSettings:
-    """Where features are computed."""
-
-    engine: str = "duckdb"
-    folder: Path = Path(".bnpl/warehouse")
-    threads: int = 0
-    memory_limit: str = ""
-    project: str = ""
-    dataset: str = "bnpl_features"
-    location: str = ""
-    maximum_bytes_billed: int = 0
-    timeout_seconds: float = 3_600.0
-    api_endpoint: str = ""
-    storage_endpoint: str = ""
-
-
-@dataclass(frozen=True)
-class StoreSettings:
-    """Where features are served from; an empty `url` means the embedded server in `folder`."""
-
-    url: str = ""
-    folder: Path = Path(".bnpl/store")
-    namespace: str = "bnpl"
-    customer_key: bytes = field(default=b"", repr=False)
-    previous_customer_keys: bytes = field(default=b"", repr=False)
-    retained_versions: int = 1
-    retained_hours: float = 0.0
-    version_ttl_hours: float = 0.0
-    publish_folder: str = ""
-    publish_workers: int = 1
-    prices: str = ""
-
-
-@dataclass(frozen=True)
-class CheckSettings:
-    """Thresholds of the checks; `drift_thresholds` maps a feature to its own (warn, error) pair."""
-
-    drift_warn: float = 0.1
-    drift_error: float = 0.25
-    drift_thresholds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    reference_days: int = 7
-    row_count_tolerance: float = 0.3
-    null_increase: float = 0.2
-    smallest_volume: float = 0.2
-    largest_volume: float = 5.0
-
-
-@dataclass(frozen=True)
-class ModelSettings:
-    """How risk models are trained, judged and kept; an empty `registry_url` means the embedded one in `folder`."""
-
-    registry_url: str = field(default="", repr=False)
-    registry_prefix: str = "bnpl"
-    folder: Path = Path(".bnpl/models")
-    training_days: int = 120
-    maturity_days: int = 60
-    max_rows: int = 1_000_000
-    seed: int = 0
-    threads: int = 0
-    resamples: int = 200
-    high_risk_threshold: float = 0.2
-
-    @property
-    def training_sets(self) -> Path:
-        """Where training sets are, each in a folder named by its fingerprint."""
-        return self.folder / "training-sets"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything that can be configured; see docs/settings.md."""
-
-    warehouse: WarehouseSettings = WarehouseSettings()
-    store: StoreSettings = StoreSettings()
-    checks: CheckSettings = CheckSettings()
-    model: ModelSettings = ModelSettings()
-    source: Source = field(default_factory=Source)
 
 
 _VARIABLES: dict[str, tuple[str, str]] = {
@@ -142,6 +80,26 @@ _VARIABLES: dict[str, tuple[str, str]] = {
     "BNPL_MODEL_THREADS": ("model", "threads"),
     "BNPL_MODEL_RESAMPLES": ("model", "resamples"),
     "BNPL_MODEL_HIGH_RISK_THRESHOLD": ("model", "high_risk_threshold"),
+    "BNPL_SCORING_HOST": ("scoring", "host"),
+    "BNPL_SCORING_PORT": ("scoring", "port"),
+    "BNPL_SCORING_KEYS_FILE": ("scoring", "keys_file"),
+    "BNPL_SCORING_REVIEW_FROM": ("scoring", "review_from"),
+    "BNPL_SCORING_DECLINE_FROM": ("scoring", "decline_from"),
+    "BNPL_SCORING_ON_UNKNOWN_CUSTOMER": ("scoring", "on_unknown_customer"),
+    "BNPL_SCORING_ON_STALE": ("scoring", "on_stale"),
+    "BNPL_SCORING_ON_UNAVAILABLE": ("scoring", "on_unavailable"),
+    "BNPL_SCORING_BUDGET_SECONDS": ("scoring", "budget_seconds"),
+    "BNPL_SCORING_MODELS_FOLDER": ("scoring", "models_folder"),
+    "BNPL_SCORING_PREDICTIONS_FOLDER": ("scoring", "predictions_folder"),
+    "BNPL_SCORING_EXPERIMENTS_FILE": ("scoring", "experiments_file"),
+    "BNPL_SCORING_LOOK_SECONDS": ("scoring", "look_seconds"),
+    "BNPL_SCORING_REGISTRY_SECONDS": ("scoring", "registry_seconds"),
+    "BNPL_SCORING_REQUEST_SECONDS": ("scoring", "request_seconds"),
+    "BNPL_SCORING_DRAIN_SECONDS": ("scoring", "drain_seconds"),
+    "BNPL_SCORING_MOST_BODY_BYTES": ("scoring", "most_body_bytes"),
+    "BNPL_SCORING_MOST_IN_BATCH": ("scoring", "most_in_batch"),
+    "BNPL_SCORING_MOST_IN_FLIGHT": ("scoring", "most_in_flight"),
+    "BNPL_SCORING_MOST_QUEUED_PREDICTIONS": ("scoring", "most_queued_predictions"),
     "BNPL_TRANSACTIONS": ("transactions", "relation"),
 }
 """Environment variable -> (section, key) of the settings file."""
@@ -149,12 +107,22 @@ _VARIABLES: dict[str, tuple[str, str]] = {
 _COLUMN_VARIABLE = "BNPL_COLUMN_"
 """BNPL_COLUMN_<CANONICAL NAME>=<own name> maps one column."""
 
-_SECTIONS = ("warehouse", "store", "checks", "model", "transactions")
+_SECTIONS = ("warehouse", "store", "checks", "model", "scoring", "transactions")
 _SOURCE_KEYS = ("relation", "columns")
 _SECRET_KEYS = ("url", "registry_url", "customer_key", "previous_customer_keys")
 """Their values, a URL with a password among them, are never part of a message."""
 
-_POSITIVE_KEYS = ("timeout_seconds", "reference_days", "publish_workers", "training_days", "maturity_days", "max_rows")
+_POSITIVE_KEYS = (
+    "timeout_seconds",
+    "reference_days",
+    "publish_workers",
+    "training_days",
+    "maturity_days",
+    "max_rows",
+    "look_seconds",
+    "registry_seconds",
+    "request_seconds",
+)
 """Numbers that must be above 0; all others are at least 0."""
 
 
@@ -176,6 +144,7 @@ def load_settings(
         store=_section(StoreSettings, "store", values, named),
         checks=_section(CheckSettings, "checks", values, named),
         model=_section(ModelSettings, "model", values, named),
+        scoring=_section(ScoringSettings, "scoring", values, named),
         source=_source(values.get("transactions", {}), variables),
     )
     if settings.warehouse.engine not in ENGINES:

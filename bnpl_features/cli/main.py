@@ -15,6 +15,7 @@ from bnpl_features.cli.erasing import erase_command, erasures, readmit_command
 from bnpl_features.cli.models import evaluate, models, promote, train
 from bnpl_features.cli.pipeline import backfill, run, up
 from bnpl_features.cli.purchases import load, simulate
+from bnpl_features.cli.scoring import api_key, serve
 from bnpl_features.cli.serving import activate, get, retire_command, rollback, versions
 
 
@@ -35,6 +36,7 @@ _COMMANDS = (
     (features, get, versions, activate, rollback, retire_command),
     (erase_command, readmit_command, erasures),
     (train, evaluate, models, promote),
+    (serve, api_key),
     (capacity, doctor),
 )
 for command in (one for some in _COMMANDS for one in some):

@@ -1,0 +1,153 @@
+"""One process's scoring: looks up, assigns, scores, explains, logs, and hands on to the shadows."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from bnpl_features.derive.layout import Layout
+from bnpl_features.scoring.core import Prediction, Reasons, Rules, Scored, explained, reasons_are_due, score
+from bnpl_features.scoring.experiments.assignment import Assigned, Assignments
+from bnpl_features.scoring.experiments.shadow import ShadowQueue, Waiting
+from bnpl_features.scoring.following import Followed
+from bnpl_features.scoring.keys import Keys
+from bnpl_features.scoring.measures import Measures
+from bnpl_features.scoring.models import ActiveModels
+from bnpl_features.scoring.predictions import PredictionLog, record_of
+from bnpl_features.scoring.purchase import Identified
+from bnpl_features.store.aio import AsyncCustomerFeatureStore
+from bnpl_features.store.reading.lookup import Answer, ServedVersion
+
+REASONS_SECONDS = 0.25
+"""How long an answer waits for its reasons; after that it goes without, and that is counted."""
+
+_SCORED_AT_ONCE = 32
+"""Purchases of a batch between two looks at other requests: about half a millisecond."""
+
+_EXPLAINERS = 2
+
+
+@dataclass
+class Changing:
+    """What is replaced while the service runs; `keys` is None where anybody may ask."""
+
+    models: Followed[ActiveModels]
+    assignments: Followed[Assignments]
+    keys: Followed[Keys] | None = None
+
+
+class Service:
+    """Made inside the event loop that it serves."""
+
+    def __init__(
+        self,
+        store: AsyncCustomerFeatureStore,
+        changing: Changing,
+        rules: Rules,
+        log: PredictionLog,
+        digest: Callable[[str], bytes],
+    ) -> None:
+        self.store = store
+        self.changing = changing
+        self.log = log
+        self.measures = Measures()
+        self.in_flight = 0
+        self.is_draining = False
+        self._rules = rules
+        self._digest = digest
+        self._explainers = ThreadPoolExecutor(_EXPLAINERS, thread_name_prefix="explainer")
+        self._request_prefix = secrets.token_hex(6)
+        self._numbers = itertools.count(1)
+        self.shadows = ShadowQueue(
+            lambda: changing.models.value, rules, self._log_shadow, is_idle=lambda: self.in_flight == 0
+        )
+
+    async def predict(
+        self, purchases: Sequence[Identified], request_id: str, reasons: Reasons = Reasons.NOT_APPROVED
+    ) -> list[Prediction]:
+        """One prediction a purchase, in order, all by the same models and from one version of the features.
+
+        Raises `NoModel`, and `ModelInputError` for a purchase that a model refuses.
+        """
+        models = self.changing.models.value
+        assignments = self.changing.assignments.value
+        before = self.store.served
+        answers = await self.store.get_many([purchase.customer_id for purchase in purchases])
+        layout = _layout(answers[0], before, self.store.served)
+        scored = []
+        for number, (purchase, answer) in enumerate(zip(purchases, answers, strict=True)):
+            if number and number % _SCORED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            own_id = request_id if len(purchases) == 1 else f"{request_id}.{number}"
+            assigned = assignments.of(purchase.customer_id)
+            scored.append(score(own_id, purchase, answer, layout, models, self._rules, assigned))
+        predictions = await self._with_reasons(scored, reasons)
+        now = time.time()
+        for purchase, answer, prediction in zip(purchases, answers, predictions, strict=True):
+            self._note(purchase, answer, layout, prediction, assignments, now)
+        return predictions
+
+    def next_request_id(self) -> str:
+        return f"{self._request_prefix}{next(self._numbers):08x}"
+
+    async def close(self) -> None:
+        """After the last request: every prediction that was answered is in the log."""
+        await self.shadows.close()
+        self._explainers.shutdown()
+        await asyncio.to_thread(self.log.close)
+        await self.store.close()
+
+    async def _with_reasons(self, scored: Sequence[Scored], reasons: Reasons) -> list[Prediction]:
+        """Contributions are computed by other threads, which leave the interpreter to the event loop meanwhile."""
+        predictions = [one.prediction for one in scored]
+        due = [number for number, one in enumerate(scored) if reasons_are_due(one, reasons)]
+        if not due:
+            return predictions
+        loop = asyncio.get_running_loop()
+        waiting = [loop.run_in_executor(self._explainers, explained, scored[number]) for number in due]
+        done, late = await asyncio.wait(waiting, timeout=REASONS_SECONDS)
+        for one in late:
+            one.cancel()
+        self.measures.late_reasons += len(late)
+        for number, future in zip(due, waiting, strict=True):
+            if future in done:
+                predictions[number] = future.result()
+        return predictions
+
+    def _note(
+        self,
+        purchase: Identified,
+        answer: Answer,
+        layout: Layout | None,
+        prediction: Prediction,
+        assignments: Assignments,
+        now: float,
+    ) -> None:
+        self.measures.predictions[
+            prediction.model or "",
+            str(prediction.model_version or ""),
+            prediction.arm,
+            prediction.decision.value,
+            prediction.fallback or prediction.feature_status,
+        ] += 1
+        self.log.append(record_of(prediction, purchase, self._digest, now))
+        for experiment, arm in assignments.shadows:
+            if arm.model is not None and arm.version is not None:
+                shadow = Assigned(experiment, arm.name, (arm.model, arm.version))
+                self.shadows.append(Waiting(prediction.request_id, purchase, answer, layout, shadow))
+
+    def _log_shadow(self, scored: Scored, purchase: Identified, now: float) -> None:
+        self.log.append(record_of(scored.prediction, purchase, self._digest, now, is_shadow=True))
+
+
+def _layout(answer: Answer, *versions: ServedVersion | None) -> Layout | None:
+    """The layout of the answer's version: that which was served before the lookup, or after it."""
+    for served in versions:
+        if served is not None and served.manifest.version == answer.version:
+            return served.manifest.layout
+    return None

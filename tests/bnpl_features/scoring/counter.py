@@ -1,0 +1,142 @@
+"""A real server process for tests, as an operator starts it, and how to ask it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bnpl_features.scoring.served import activate, put
+from tests.bnpl_features.scoring.checkout import body, model
+from tests.bnpl_features.store.shop import SECRET, wait_until
+
+START_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    json: Any
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A running service."""
+
+    port: int
+    process: subprocess.Popen[str]
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def models(self) -> Path:
+        return self.folder / "served"
+
+    @property
+    def predictions(self) -> Path:
+        return self.folder / "predictions"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log.ndjson").read_text()
+
+    def ask(self, path: str, content: bytes | None = None, **headers: str) -> Reply:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if content is not None:
+            named.setdefault("content-type", "application/json")
+        request = urllib.request.Request(self.url + path, content, named)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as found:
+                text, status, given = found.read(), found.status, found.headers
+        except urllib.error.HTTPError as error:
+            text, status, given = error.read(), error.code, error.headers
+        is_json = "json" in given.get("content-type", "")
+        return Reply(status, json.loads(text) if is_json else text.decode(), dict(given.items()))
+
+    def score(self, **changes: Any) -> dict[str, Any]:
+        """The prediction for a purchase; an answer other than 200 fails the test."""
+        reply = self.ask("/v1/score", body(**changes))
+        assert reply.status == 200, reply
+        assert isinstance(reply.json, dict)
+        return reply.json
+
+    def metric(self, name: str) -> float:
+        """The sum of the samples whose name and labels begin so."""
+        lines = self.ask("/metrics").json.splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+
+    def stop(self, sign: int = signal.SIGTERM) -> int:
+        self.process.send_signal(sign)
+        return self.process.wait(timeout=20)
+
+    def logged(self) -> list[dict[str, Any]]:
+        """The records of the prediction log, closed segments and open ones."""
+        files = sorted(self.predictions.glob("*/*.ndjson*"))
+        return [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
+
+
+def serve_models(folder: Path, *versions: int) -> None:
+    """The first is champion; transaction_only has version 1."""
+    champion, *others = [model(version=number) for number in versions or (1,)]
+    spare = model("transaction_only")
+    for one in (champion, spare, *others):
+        put(folder, one)
+    activate(folder, [champion, spare], others)
+
+
+@contextmanager
+def running(
+    folder: Path, url: str, namespace: str, *, models: tuple[int, ...] = (1,), **settings: Any
+) -> Iterator[Counter]:
+    """A service on a free port, stopped when the block ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if models:
+        serve_models(folder / "served", *models)
+    given = {
+        "models_folder": folder / "served",
+        "predictions_folder": folder / "predictions",
+        "port": 0,
+        "budget_seconds": 0.25,
+        "look_seconds": 0.1,
+        "drain_seconds": 0.5,
+    } | settings
+    environment = dict(os.environ) | {f"BNPL_SCORING_{name.upper()}": str(value) for name, value in given.items()}
+    environment.pop("BNPL_SCORING_PORT")
+    environment |= {"REDIS_URL": url, "BNPL_NAMESPACE": namespace, "BNPL_CUSTOMER_KEY": SECRET.decode()}
+    words = [sys.executable, "-m", "bnpl_features.cli", "serve", "--port", str(given["port"]), "--without-registry"]
+    with (folder / "log.ndjson").open("a") as log:
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, env=environment, text=True)
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        assert line.startswith("listening on port"), (folder / "log.ndjson").read_text()
+        counter = Counter(int(line.rpartition(" ")[2]), process, folder)
+        wait_until(lambda: is_answering(counter), "the service answers", START_SECONDS)
+        yield counter
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def is_answering(counter: Counter) -> bool:
+    try:
+        return counter.ask("/healthz").status == 200
+    except OSError:
+        time.sleep(0.02)
+        return False
