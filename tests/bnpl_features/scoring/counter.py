@@ -20,6 +20,7 @@ from bnpl_features.scoring.served import activate, put
 from tests.bnpl_features.scoring.checkout import body, model
 from tests.bnpl_features.store.shop import SECRET, wait_until
 
+PROGRAM = Path(sys.executable).with_name("bnpl-features")
 START_SECONDS = 30.0
 
 
@@ -117,7 +118,7 @@ def running(
     environment = dict(os.environ) | {f"BNPL_SCORING_{name.upper()}": str(value) for name, value in given.items()}
     environment.pop("BNPL_SCORING_PORT")
     environment |= {"REDIS_URL": url, "BNPL_NAMESPACE": namespace, "BNPL_CUSTOMER_KEY": SECRET.decode()}
-    words = [sys.executable, "-m", "bnpl_features.cli", "serve", "--port", str(given["port"]), "--without-registry"]
+    words = [str(PROGRAM), "serve", "--port", str(given["port"]), "--without-registry"]
     with (folder / "log.ndjson").open("a") as log:
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, env=environment, text=True)
     assert process.stdout is not None
