@@ -1,9 +1,11 @@
 """All benchmarks, one after the other: python -m benchmarks."""
 
-from benchmarks import compression, groups, model, peer, store
+from benchmarks import compression, groups, load, model, peer, scale, store
 
 groups.main()
 store.main()
 model.main()
+load.main()
+scale.main()
 peer.main()
 compression.main()
