@@ -24,6 +24,7 @@ from bnpl_features.risk_model.registry import (
     Registry,
     experiment_id,
     load_model,
+    named_errors,
     version_of,
     versions,
 )
@@ -148,30 +149,36 @@ def promote(
     findings, objections = examine(challenger, champion, training, resamples=resamples, threads=threads)
     outcome = PROMOTED if not objections else FORCED if force else REFUSED
     attempt = Promotion(name, challenger.version, champion.version if champion else None, outcome, findings, objections)
-    run_id = _record(registry, attempt, training, actor, reason)
-    if outcome == REFUSED:
+    with named_errors(registry.url):
+        run_id = _record(registry, attempt, training, actor, reason)
+        if outcome != REFUSED:
+            _switch(registry, attempt)
         registry.client.set_terminated(run_id)
+    if outcome == REFUSED:
         raise PromotionRefused(
             f"version {challenger.version} of {name} was not promoted, the champion stays:\n- "
             + "\n- ".join(objections)
             + "\ntrain on newer or more purchases; or promote with --force, whose reason is kept"
         )
-    registered = registry.registered_name(name)
-    registry.client.set_registered_model_alias(registered, CHAMPION, str(challenger.version))
-    if CHALLENGER in version_of(registry, name, str(challenger.version)).aliases:
-        registry.client.delete_registered_model_alias(registered, CHALLENGER)
-    registry.client.set_terminated(run_id)
     return attempt
 
 
 def promotions(registry: Registry, most: int = 50) -> list[dict[str, str]]:
     """The attempts on record, newest first: at, model, version, previous, outcome, actor, reason."""
-    runs = registry.client.search_runs([experiment_id(registry, _AUDIT)], max_results=most)
+    with named_errors(registry.url):
+        runs = registry.client.search_runs([experiment_id(registry, _AUDIT)], max_results=most)
     return [
         {"at": str(run.info.start_time / 1000)}
         | {key: run.data.tags.get(key, "") for key in ("model", "version", "previous", "outcome", "actor", "reason")}
         for run in runs
     ]
+
+
+def _switch(registry: Registry, attempt: Promotion) -> None:
+    registered = registry.registered_name(attempt.name)
+    registry.client.set_registered_model_alias(registered, CHAMPION, str(attempt.version))
+    if CHALLENGER in version_of(registry, attempt.name, str(attempt.version)).aliases:
+        registry.client.delete_registered_model_alias(registered, CHALLENGER)
 
 
 def _champion(registry: Registry, name: str) -> Model | None:

@@ -72,7 +72,7 @@ def open_registry(url: str, folder: Path, prefix: str = PREFIX) -> Registry:
     """The registry at `url`, or the embedded one in `folder`; raises `RegistryUnavailable` where none answers."""
     mlflow = _quiet_mlflow()
     address = url or f"{_SQLITE}{(folder / 'registry.db').resolve()}"
-    with _named_errors(address):
+    with named_errors(address):
         if not url:
             folder.mkdir(parents=True, exist_ok=True)
         if address.startswith(_SQLITE):
@@ -86,7 +86,7 @@ def open_registry(url: str, folder: Path, prefix: str = PREFIX) -> Registry:
 def register(registry: Registry, model: Model, evaluation: Evaluation | None = None, *, actor: str = "") -> Version:
     """Add the model as a new version and make it the challenger."""
     client, name = registry.client, registry.registered_name(model.name)
-    with _named_errors(registry.url), tempfile.TemporaryDirectory() as scratch:
+    with named_errors(registry.url), tempfile.TemporaryDirectory() as scratch:
         run_id = client.create_run(experiment_id(registry, "training"), run_name=model.name).info.run_id
         files = write_model(model, Path(scratch) / _FOLDER_IN_RUN)
         _signature(model).save(files / "MLmodel")
@@ -107,7 +107,7 @@ def register(registry: Registry, model: Model, evaluation: Evaluation | None = N
 def versions(registry: Registry, name: str) -> list[Version]:
     """All versions of a model, newest first; empty where there is none."""
     registered = registry.registered_name(name)
-    with _named_errors(registry.url):
+    with named_errors(registry.url):
         found = registry.client.search_model_versions(f"name = '{registered}'")
         aliases = _aliases(registry, registered) if found else {}
     listed = [_version(name, one, aliases) for one in found]
@@ -170,7 +170,8 @@ def _quiet_mlflow() -> Any:
 
 
 @contextmanager
-def _named_errors(url: str) -> Iterator[None]:
+def named_errors(url: str) -> Iterator[None]:
+    """What MLflow or its database raises inside the block becomes `RegistryUnavailable`."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -191,7 +192,7 @@ def _downloaded(registry: Registry, version: Version) -> Iterator[Path]:
         yield Path(version.source.removeprefix("file://"))
         return
     with tempfile.TemporaryDirectory() as scratch:
-        with _named_errors(registry.url):
+        with named_errors(registry.url):
             found = download_artifacts(artifact_uri=version.source, tracking_uri=registry.url, dst_path=scratch)
         yield Path(found)
 

@@ -8,7 +8,7 @@ null.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -83,17 +83,30 @@ _batch_decoder = msgspec.json.Decoder(Batch)
 
 def parse_purchase(body: bytes) -> Identified:
     """Raises `NotJson`, or `ModelInputError`, whose `column` names the field."""
-    return _parsed(_purchase_decoder, body)  # type: ignore[no-any-return]
+    purchase: Identified = _parsed(_purchase_decoder, body)
+    _require_instant(purchase, "")
+    return purchase
 
 
 def parse_batch(body: bytes) -> Sequence[Identified]:
     """Raises `NotJson`, or `ModelInputError`, whose `column` is such as `purchases[3].amount`."""
-    return _parsed(_batch_decoder, body).purchases  # type: ignore[no-any-return]
+    purchases: list[Identified] = _parsed(_batch_decoder, body).purchases
+    for number, purchase in enumerate(purchases):
+        _require_instant(purchase, f"purchases[{number}].")
+    return purchases
 
 
 def columns_of(purchase: Identified) -> dict[str, object]:
     """The purchase as a model takes it."""
     return msgspec.structs.asdict(purchase)
+
+
+def _require_instant(purchase: Identified, place: str) -> None:
+    """A time of the year 9999 may be one of the year 10000 in UTC, which no part of Python can hold."""
+    try:
+        purchase.transaction_timestamp.astimezone(UTC)
+    except OverflowError as error:
+        raise ModelInputError(f"{place}{TIMESTAMP_COLUMN}", "is out of range; correct it") from error
 
 
 def _parsed(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
@@ -123,6 +136,3 @@ def _named(message: str) -> tuple[str, str]:
 def _choices(path: str) -> str:
     column = path.rpartition(".")[2]
     return f"is none of {', '.join(_CLOSED.get(column, ()))}; correct it"
-
-
-assert TIMESTAMP_COLUMN in Identified.__struct_fields__
