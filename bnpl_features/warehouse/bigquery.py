@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import IO, TypedDict
@@ -29,8 +29,9 @@ from bnpl_features.derive.query import Parameter, Query
 from bnpl_features.derive.table import Table, transactions_table
 from bnpl_features.errors import BnplFeaturesError, SettingsError
 from bnpl_features.warehouse import bigquery_statements as statements
+from bnpl_features.warehouse.arrow_types import arrow_schema
 from bnpl_features.warehouse.bigquery_errors import named_errors
-from bnpl_features.warehouse.spool import spool
+from bnpl_features.warehouse.spool import spool, spool_rows
 from bnpl_features.warehouse.warehouse import Labels, Written
 
 TIMEOUT_SECONDS = 600.0
@@ -105,6 +106,20 @@ class BigQueryWarehouse:
         restriction = f"{table.partition_column} = '{partition}'"
         for batch in self._stored(self._dataset.table(table.name), columns, restriction):
             yield batch.select(columns)
+
+    def replace_partition_rows(
+        self, table: Table, partition: date, batches: Iterator[pa.RecordBatch], labels: Labels
+    ) -> Written:
+        """The rows land in a staging table, from which one statement replaces the partition."""
+        with tempfile.TemporaryFile(prefix="bnpl-load-", suffix=".parquet") as file:
+            spool_rows(batches, arrow_schema(table), file)
+            columns = tuple(column for column in table.columns if column.name != table.partition_column)
+            with self._staging(replace(table, columns=columns)) as staging:
+                self._load(file, staging, labels)
+                listed = ", ".join(column.name for column in columns)
+                return self.replace_partition(
+                    table, partition, Query(f"SELECT {listed} FROM {staging.table_id}"), labels
+                )
 
     def upsert_transactions(self, batches: Iterator[pa.RecordBatch], labels: Labels) -> int:
         table = transactions_table()

@@ -25,8 +25,10 @@ from bnpl_features.derive.query import Query
 from bnpl_features.derive.table import PARTITION_COLUMN, Table, transactions_table
 from bnpl_features.errors import RelationMissing, SettingsError, WarehouseUnavailable
 from bnpl_features.features.purchase import IDENTITY, TIMESTAMP_COLUMN
+from bnpl_features.warehouse.arrow_types import arrow_schema
 from bnpl_features.warehouse.duckdb_errors import named_errors
 from bnpl_features.warehouse.generations import current_file, current_files, next_generation
+from bnpl_features.warehouse.spool import spool_rows
 from bnpl_features.warehouse.warehouse import Labels, Written
 
 BATCH_ROWS = 100_000
@@ -101,6 +103,14 @@ class DuckDBWarehouse:
         with self._connection() as connection:
             listed = ", ".join(columns)
             yield from _stream(connection, f"SELECT {listed} FROM read_parquet({_files([file])})", {})
+
+    def replace_partition_rows(
+        self, table: Table, partition: date, batches: Iterator[pa.RecordBatch], labels: Labels
+    ) -> Written:
+        started = time.perf_counter()
+        with next_generation(self._partition(table, partition)) as target, target.open("wb") as file:
+            rows = spool_rows(batches, arrow_schema(table), file)
+        return Written(rows, None, time.perf_counter() - started)
 
     def upsert_transactions(self, batches: Iterator[pa.RecordBatch], labels: Labels) -> int:
         table = transactions_table()

@@ -1,4 +1,4 @@
-"""Purchases on their way to a warehouse: one Parquet file, written batch by batch."""
+"""Rows on their way to a warehouse: one Parquet file, written batch by batch."""
 
 from __future__ import annotations
 
@@ -13,14 +13,8 @@ import pyarrow.parquet as pq
 
 from bnpl_features.derive.table import Table
 from bnpl_features.features.purchase import TIMESTAMP_COLUMN
+from bnpl_features.warehouse.arrow_types import ARROW_TYPES
 
-_ARROW = {
-    "STRING": pa.string(),
-    "TIMESTAMP": pa.timestamp("us", tz="UTC"),
-    "FLOAT64": pa.float64(),
-    "INT64": pa.int64(),
-    "BOOL": pa.bool_(),
-}
 _BEFORE_ALL, _AFTER_ALL = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
@@ -35,7 +29,7 @@ class Spooled:
 
 def spool(batches: Iterator[pa.RecordBatch], table: Table, file: IO[bytes]) -> Spooled:
     """Write the columns of `table`, in its types, to `file`; memory does not grow with the number of purchases."""
-    schema = pa.schema([(column.name, _ARROW[column.type]) for column in table.columns])
+    schema = pa.schema([(column.name, ARROW_TYPES[column.type]) for column in table.columns])
     spooled = Spooled()
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for batch in batches:
@@ -49,3 +43,13 @@ def spool(batches: Iterator[pa.RecordBatch], table: Table, file: IO[bytes]) -> S
                     max(spooled.latest, extremes["max"]),
                 )
     return spooled
+
+
+def spool_rows(batches: Iterator[pa.RecordBatch], schema: pa.Schema, file: IO[bytes]) -> int:
+    """Write rows of any table to `file`; returns how many."""
+    rows = 0
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for batch in batches:
+            writer.write_batch(batch.select(schema.names).cast(schema))
+            rows += batch.num_rows
+    return rows

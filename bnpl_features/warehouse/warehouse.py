@@ -55,6 +55,12 @@ class Warehouse(Protocol):
         """Some columns of one partition of a table, in no order; the cheapest way to read much."""
         ...
 
+    def replace_partition_rows(
+        self, table: Table, partition: date, batches: Iterator[pa.RecordBatch], labels: Labels
+    ) -> Written:
+        """The same with rows from outside: Arrow batches of the table's columns but the partition column."""
+        ...
+
     def upsert_transactions(self, batches: Iterator[pa.RecordBatch], labels: Labels) -> int:
         """Add purchases in the canonical columns, replacing those of the same identity; returns rows received."""
         ...

@@ -213,11 +213,10 @@ def test_without_a_model_the_service_lives_but_is_not_ready(shop: Shop, folder: 
 
 
 def test_model_is_swapped_under_load_without_a_failed_or_slow_request(shop: Shop, folder: Path) -> None:
-    with running(folder, shop.url, shop.namespace) as counter:
-        with _load(counter) as load:
-            for version in (2, 3, 1):
-                serve_models(counter.models, version)
-                wait_until(lambda v=version: counter.score()["model_version"] == v, "the swap")  # type: ignore[misc]
+    with running(folder, shop.url, shop.namespace) as counter, Load(counter) as load:
+        for version in (2, 3, 1):
+            serve_models(counter.models, version)
+            wait_until(lambda v=version: counter.score()["model_version"] == v, "the swap")  # type: ignore[misc]
 
     assert load.failures == []
     assert {1, 2, 3} <= load.versions
@@ -264,14 +263,14 @@ def test_api_keys_are_required_and_rotated_without_a_restart(shop: Shop, folder:
 def test_service_without_keys_refuses_to_listen_to_the_world(shop: Shop, folder: Path) -> None:
     with (
         pytest.raises(AssertionError, match="without API keys"),
-        running(folder, shop.url, shop.namespace, host="0.0.0.0"),  # noqa: S104
+        running(folder, shop.url, shop.namespace, host="0.0.0.0"),
     ):
         pass
 
 
 def test_graceful_end_answers_all_requests_and_logs_them(shop: Shop, folder: Path) -> None:
     with running(folder, shop.url, shop.namespace, drain_seconds=1) as counter:
-        with _load(counter) as load:
+        with Load(counter) as load:
             time.sleep(0.5)
             counter.process.send_signal(signal.SIGTERM)
             wait_until(lambda: load.is_over, "every connection was closed with an answer")
@@ -330,7 +329,7 @@ def _yesterday():  # type: ignore[no-untyped-def]
     return YESTERDAY
 
 
-class _load:
+class Load:
     """Four connections that ask without a pause, and leave when they are told to by `connection: close`."""
 
     def __init__(self, counter: Counter) -> None:
@@ -345,7 +344,7 @@ class _load:
     def is_over(self) -> bool:
         return not any(thread.is_alive() for thread in self._threads)
 
-    def __enter__(self) -> _load:
+    def __enter__(self) -> Load:
         for thread in self._threads:
             thread.start()
         return self

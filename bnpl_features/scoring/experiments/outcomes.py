@@ -1,0 +1,110 @@
+"""Predictions beside what became of them: one row a customer and arm, from the warehouse.
+
+A prediction is joined to its purchase by request: the log says which purchase a request was about. Of several requests
+about one purchase the first counts. A purchase has an outcome when its maturity is over.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from bnpl_features.derive.query import Query
+from bnpl_features.features.purchase import COMPLETED, TIMESTAMP_COLUMN
+from bnpl_features.scoring.prediction_table import PREDICTIONS
+
+COUNTS = (
+    "purchases",
+    "approved",
+    "matured",
+    "matured_approved",
+    "approved_defaults",
+    "flagged_outcomes",
+    "flagged_defaults",
+    "first_approved",
+    "first_matured",
+    "first_default",
+    "seen_since",
+)
+"""Columns of the query beside customer_digest, arm and is_shadow; all are integers."""
+
+
+def customers_query(
+    source: str, experiment: str, first_day: date, as_of: date, shares_since: date, maturity_days: int
+) -> Query:
+    """`source` is the relation, or the parenthesised query, that yields the canonical columns.
+
+    `first_*` are of the customer's first purchase, and of the first that is mature: one yes or no a customer.
+    `seen_since` is 1 for a customer who was scored from `shares_since` on.
+    """
+    return Query(
+        f"""WITH scored AS (
+  SELECT
+    request_id,
+    transaction_id,
+    {TIMESTAMP_COLUMN},
+    customer_digest,
+    arm,
+    is_shadow,
+    decision,
+    predicted_at,
+    partition_date
+  FROM {PREDICTIONS}
+  WHERE partition_date BETWEEN @first_day AND @as_of
+    AND experiment = @experiment
+  QUALIFY ROW_NUMBER() OVER (
+    PARTITION BY transaction_id, {TIMESTAMP_COLUMN}, customer_digest, arm ORDER BY predicted_at, request_id
+  ) = 1
+),
+outcomes AS (
+  SELECT
+    transaction_id,
+    {TIMESTAMP_COLUMN},
+    IF(will_default AND COALESCE(days_to_first_missed_payment, 0) <= @maturity_days, 1, 0) AS defaulted
+  FROM {source}
+  WHERE {TIMESTAMP_COLUMN} >= TIMESTAMP(DATE_SUB(@first_day, INTERVAL 1 DAY))
+    AND {TIMESTAMP_COLUMN} < TIMESTAMP(DATE_ADD(@last_mature, INTERVAL 1 DAY))
+    AND status = '{COMPLETED}'
+    AND will_default IS NOT NULL
+  QUALIFY COUNT(*) OVER (PARTITION BY transaction_id, {TIMESTAMP_COLUMN}) = 1
+),
+joined AS (
+  SELECT
+    scored.customer_digest,
+    scored.arm,
+    scored.is_shadow,
+    scored.partition_date,
+    IF(scored.decision = 'approve', 1, 0) AS is_approved,
+    IF(scored.partition_date <= @last_mature, 1, 0) AS is_mature,
+    outcomes.defaulted,
+    ROW_NUMBER() OVER (PARTITION BY scored.customer_digest, scored.arm ORDER BY scored.predicted_at) AS position
+  FROM scored
+  LEFT JOIN outcomes
+    ON outcomes.transaction_id = scored.transaction_id
+    AND outcomes.{TIMESTAMP_COLUMN} = scored.{TIMESTAMP_COLUMN}
+)
+SELECT
+  customer_digest,
+  arm,
+  is_shadow,
+  COUNT(*) AS purchases,
+  SUM(is_approved) AS approved,
+  SUM(is_mature) AS matured,
+  SUM(IF(is_mature = 1 AND defaulted IS NOT NULL, is_approved, 0)) AS matured_approved,
+  SUM(IF(is_mature = 1, is_approved * COALESCE(defaulted, 0), 0)) AS approved_defaults,
+  SUM(IF(is_mature = 1 AND defaulted IS NOT NULL, 1 - is_approved, 0)) AS flagged_outcomes,
+  SUM(IF(is_mature = 1, (1 - is_approved) * COALESCE(defaulted, 0), 0)) AS flagged_defaults,
+  SUM(IF(position = 1, is_approved, 0)) AS first_approved,
+  SUM(IF(position = 1, is_mature, 0)) AS first_matured,
+  SUM(IF(position = 1 AND is_mature = 1, is_approved * COALESCE(defaulted, 0), 0)) AS first_default,
+  MAX(IF(partition_date >= @shares_since, 1, 0)) AS seen_since
+FROM joined
+GROUP BY customer_digest, arm, is_shadow""",
+        {
+            "experiment": experiment,
+            "first_day": first_day,
+            "as_of": as_of,
+            "last_mature": as_of - timedelta(days=maturity_days),
+            "maturity_days": maturity_days,
+            "shares_since": shares_since,
+        },
+    )
