@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from assets.experiments import experiment_assets
 from assets.feature_groups import group_assets
 from assets.feature_vectors import feature_vectors
 from assets.publication import published_features
@@ -29,7 +30,14 @@ asset_checks = [
 ]
 
 defs = dg.Definitions(
-    assets=[transactions, *group_assets, feature_vectors, published_features, *training_assets],
+    assets=[
+        transactions,
+        *group_assets,
+        feature_vectors,
+        published_features,
+        *training_assets,
+        *experiment_assets,
+    ],
     asset_checks=asset_checks,
     jobs=jobs,
     schedules=[daily_schedule],

@@ -6,6 +6,7 @@ import dagster as dg
 
 from assets.feature_groups import group_assets
 from assets.feature_vectors import feature_vectors
+from assets.predictions import EXPERIMENTS_GROUP
 from assets.publication import published_features
 from assets.training import TRAINING_GROUP
 
@@ -13,6 +14,7 @@ DAILY_JOB = "daily_features"
 CHECKED_JOB = "checked_features"
 BACKFILL_JOB = "backfill_features"
 TRAINING_JOB = "train_models"
+EXPERIMENTS_JOB = "review_experiments"
 
 # A job over groups (any range a run) and the publication (one partition a run) takes one partition a run, as is meant.
 warnings.filterwarnings("ignore", message=r"Asset job \w+ materializes assets with varying BackfillPolicies")
@@ -20,7 +22,7 @@ warnings.filterwarnings("ignore", message=r"Asset job \w+ materializes assets wi
 # A step costs about 16 ms in process and up to a second in one of its own; the work is the warehouse's, not Python's.
 _EXECUTOR = dg.in_process_executor
 
-_DAILY = dg.AssetSelection.all(include_sources=True) - dg.AssetSelection.groups(TRAINING_GROUP)
+_DAILY = dg.AssetSelection.all(include_sources=True) - dg.AssetSelection.groups(TRAINING_GROUP, EXPERIMENTS_GROUP)
 
 daily_features = dg.define_asset_job(
     DAILY_JOB,
@@ -50,4 +52,11 @@ train_models = dg.define_asset_job(
     description="Both risk models: training set, training, evaluation, registration as challengers. No promotion.",
 )
 
-jobs = [daily_features, checked_features, backfill_features, train_models]
+review_experiments = dg.define_asset_job(
+    EXPERIMENTS_JOB,
+    selection=dg.AssetSelection.groups(EXPERIMENTS_GROUP),
+    executor_def=_EXECUTOR,
+    description="A day's predictions into the warehouse, then the running experiment's report and guardrails.",
+)
+
+jobs = [daily_features, checked_features, backfill_features, train_models, review_experiments]

@@ -21,6 +21,7 @@ from bnpl_features.warehouse.warehouse import Warehouse
 if TYPE_CHECKING:
     from bnpl_features.risk_model.registry import Registry
     from bnpl_features.risk_model.training_query import TrainingSpec
+    from bnpl_features.scoring.experiments.guardrails import Guardrails
     from bnpl_features.scoring.experiments.shelf import Shelf
     from bnpl_features.scoring.server import Serving
 
@@ -97,6 +98,13 @@ def serving_of(settings: ScoringSettings, store: StoreSettings, url: str) -> Ser
         drain_seconds=settings.drain_seconds,
         most_queued=settings.most_queued_predictions,
     )
+
+
+def guardrails_of(settings: ScoringSettings) -> Guardrails:
+    with _extra("scoring"):
+        from bnpl_features.scoring.experiments.guardrails import Guardrails
+
+    return Guardrails(settings.guardrail_defaults, -settings.guardrail_approvals)
 
 
 @contextmanager

@@ -103,6 +103,8 @@ class ScoringSettings:
     most_in_batch: int = 500
     most_in_flight: int = 512
     most_queued_predictions: int = 100_000
+    guardrail_defaults: float = 0.01
+    guardrail_approvals: float = 0.10
 
 
 @dataclass(frozen=True)
@@ -115,3 +117,70 @@ class Settings:
     model: ModelSettings = ModelSettings()
     scoring: ScoringSettings = ScoringSettings()
     source: Source = field(default_factory=Source)
+
+
+VARIABLES: dict[str, tuple[str, str]] = {
+    "BNPL_WAREHOUSE": ("warehouse", "engine"),
+    "BNPL_WAREHOUSE_FOLDER": ("warehouse", "folder"),
+    "BNPL_WAREHOUSE_THREADS": ("warehouse", "threads"),
+    "BNPL_WAREHOUSE_MEMORY_LIMIT": ("warehouse", "memory_limit"),
+    "BNPL_BIGQUERY_PROJECT": ("warehouse", "project"),
+    "BNPL_BIGQUERY_DATASET": ("warehouse", "dataset"),
+    "BNPL_BIGQUERY_LOCATION": ("warehouse", "location"),
+    "BNPL_BIGQUERY_MAXIMUM_BYTES_BILLED": ("warehouse", "maximum_bytes_billed"),
+    "BNPL_BIGQUERY_TIMEOUT_SECONDS": ("warehouse", "timeout_seconds"),
+    "BNPL_BIGQUERY_API_ENDPOINT": ("warehouse", "api_endpoint"),
+    "BNPL_BIGQUERY_STORAGE_ENDPOINT": ("warehouse", "storage_endpoint"),
+    "REDIS_URL": ("store", "url"),
+    "BNPL_STORE_FOLDER": ("store", "folder"),
+    "BNPL_NAMESPACE": ("store", "namespace"),
+    "BNPL_CUSTOMER_KEY": ("store", "customer_key"),
+    "BNPL_PREVIOUS_CUSTOMER_KEYS": ("store", "previous_customer_keys"),
+    "BNPL_RETAINED_VERSIONS": ("store", "retained_versions"),
+    "BNPL_RETAINED_HOURS": ("store", "retained_hours"),
+    "BNPL_VERSION_TTL_HOURS": ("store", "version_ttl_hours"),
+    "BNPL_PUBLISH_FOLDER": ("store", "publish_folder"),
+    "BNPL_PUBLISH_WORKERS": ("store", "publish_workers"),
+    "BNPL_PRICES": ("store", "prices"),
+    "BNPL_DRIFT_WARN": ("checks", "drift_warn"),
+    "BNPL_DRIFT_ERROR": ("checks", "drift_error"),
+    "BNPL_REFERENCE_DAYS": ("checks", "reference_days"),
+    "BNPL_ROW_COUNT_TOLERANCE": ("checks", "row_count_tolerance"),
+    "BNPL_NULL_INCREASE": ("checks", "null_increase"),
+    "BNPL_SMALLEST_VOLUME": ("checks", "smallest_volume"),
+    "BNPL_LARGEST_VOLUME": ("checks", "largest_volume"),
+    "BNPL_MODEL_REGISTRY_URL": ("model", "registry_url"),
+    "BNPL_MODEL_REGISTRY_PREFIX": ("model", "registry_prefix"),
+    "BNPL_MODEL_FOLDER": ("model", "folder"),
+    "BNPL_MODEL_TRAINING_DAYS": ("model", "training_days"),
+    "BNPL_MODEL_MATURITY_DAYS": ("model", "maturity_days"),
+    "BNPL_MODEL_MAX_ROWS": ("model", "max_rows"),
+    "BNPL_MODEL_SEED": ("model", "seed"),
+    "BNPL_MODEL_THREADS": ("model", "threads"),
+    "BNPL_MODEL_RESAMPLES": ("model", "resamples"),
+    "BNPL_MODEL_HIGH_RISK_THRESHOLD": ("model", "high_risk_threshold"),
+    "BNPL_SCORING_HOST": ("scoring", "host"),
+    "BNPL_SCORING_PORT": ("scoring", "port"),
+    "BNPL_SCORING_KEYS_FILE": ("scoring", "keys_file"),
+    "BNPL_SCORING_REVIEW_FROM": ("scoring", "review_from"),
+    "BNPL_SCORING_DECLINE_FROM": ("scoring", "decline_from"),
+    "BNPL_SCORING_ON_UNKNOWN_CUSTOMER": ("scoring", "on_unknown_customer"),
+    "BNPL_SCORING_ON_STALE": ("scoring", "on_stale"),
+    "BNPL_SCORING_ON_UNAVAILABLE": ("scoring", "on_unavailable"),
+    "BNPL_SCORING_BUDGET_SECONDS": ("scoring", "budget_seconds"),
+    "BNPL_SCORING_MODELS_FOLDER": ("scoring", "models_folder"),
+    "BNPL_SCORING_PREDICTIONS_FOLDER": ("scoring", "predictions_folder"),
+    "BNPL_SCORING_EXPERIMENTS_FILE": ("scoring", "experiments_file"),
+    "BNPL_SCORING_LOOK_SECONDS": ("scoring", "look_seconds"),
+    "BNPL_SCORING_REGISTRY_SECONDS": ("scoring", "registry_seconds"),
+    "BNPL_SCORING_REQUEST_SECONDS": ("scoring", "request_seconds"),
+    "BNPL_SCORING_DRAIN_SECONDS": ("scoring", "drain_seconds"),
+    "BNPL_SCORING_MOST_BODY_BYTES": ("scoring", "most_body_bytes"),
+    "BNPL_SCORING_MOST_IN_BATCH": ("scoring", "most_in_batch"),
+    "BNPL_SCORING_MOST_IN_FLIGHT": ("scoring", "most_in_flight"),
+    "BNPL_SCORING_MOST_QUEUED_PREDICTIONS": ("scoring", "most_queued_predictions"),
+    "BNPL_SCORING_GUARDRAIL_DEFAULTS": ("scoring", "guardrail_defaults"),
+    "BNPL_SCORING_GUARDRAIL_APPROVALS": ("scoring", "guardrail_approvals"),
+    "BNPL_TRANSACTIONS": ("transactions", "relation"),
+}
+"""Environment variable -> (section, key) of the settings file."""

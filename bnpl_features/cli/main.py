@@ -12,6 +12,7 @@ from bnpl_features.cli.catalogue import features
 from bnpl_features.cli.demo import demo
 from bnpl_features.cli.doctor import doctor
 from bnpl_features.cli.erasing import erase_command, erasures, readmit_command
+from bnpl_features.cli.experimenting import experiments
 from bnpl_features.cli.models import evaluate, models, promote, train
 from bnpl_features.cli.pipeline import backfill, run, up
 from bnpl_features.cli.purchases import load, simulate
@@ -36,7 +37,7 @@ _COMMANDS = (
     (features, get, versions, activate, rollback, retire_command),
     (erase_command, readmit_command, erasures),
     (train, evaluate, models, promote),
-    (serve, api_key),
+    (serve, api_key, experiments),
     (capacity, doctor),
 )
 for command in (one for some in _COMMANDS for one in some):

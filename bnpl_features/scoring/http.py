@@ -16,6 +16,7 @@ from bnpl_features.scoring.core import NoModel, Prediction, Reasons
 from bnpl_features.scoring.exposition import metrics_of
 from bnpl_features.scoring.keys import name_of
 from bnpl_features.scoring.openapi import document
+from bnpl_features.scoring.problems import JSON, Answer, Refused, detail_of, problem_of, too_large
 from bnpl_features.scoring.purchase import NotJson, parse_batch, parse_purchase
 from bnpl_features.scoring.service import Service
 
@@ -28,28 +29,9 @@ MOST_IN_BATCH = 500
 MOST_IN_FLIGHT = 512
 """Beyond it requests are turned away at once: one that waits for half a second is of no use to a checkout."""
 
-JSON, PROBLEM, TEXT = b"application/json", b"application/problem+json", b"text/plain; version=0.0.4; charset=utf-8"
+TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LOG = logging.getLogger("bnpl_features.scoring")
-
-
-class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What went wrong (RFC 9457); `field` names what in the purchase is wrong."""
-
-    title: str
-    status: int
-    detail: str
-    request_id: str = ""
-    field: str = ""
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """A response before it is sent."""
-
-    status: int
-    body: bytes
-    content_type: bytes = JSON
-    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class BatchPredictions(msgspec.Struct, frozen=True):
@@ -62,14 +44,6 @@ class Limits(msgspec.Struct, frozen=True):
     body_bytes: int = MOST_BODY_BYTES
     batch: int = MOST_IN_BATCH
     in_flight: int = MOST_IN_FLIGHT
-
-
-class Refused(Exception):
-    """The request ends with this problem."""
-
-    def __init__(self, status: int, title: str, detail: str, field: str = "", **headers: str) -> None:
-        super().__init__(title)
-        self.status, self.title, self.detail, self.field, self.headers = status, title, detail, field, headers
 
 
 class Gone(Exception):
@@ -108,13 +82,13 @@ class Application:
                 request_id = self._request_id(headers)
                 answer = await self._answer(scope, path, headers, receive, request_id)
             except Refused as refused:
-                answer = _problem(refused, request_id)
+                answer = problem_of(refused, request_id)
             except Gone:
                 return
             except Exception:
                 _LOG.exception("a request failed", extra={"fields": {"request_id": request_id, "path": path}})
                 detail = "the failure is in the log under this request id; ask again"
-                answer = _problem(Refused(500, "internal failure", detail), request_id)
+                answer = problem_of(Refused(500, "internal failure", detail), request_id)
             await self._send(send, answer, request_id)
         finally:
             self.service.in_flight -= 1
@@ -159,7 +133,7 @@ class Application:
         except NotJson as error:
             raise Refused(400, "not JSON", str(error)) from error
         except ModelInputError as error:
-            raise Refused(422, "invalid purchase", _detail(error), error.column) from error
+            raise Refused(422, "invalid purchase", detail_of(error), error.column) from error
         except NoModel as error:
             detail = "no model is at hand yet; promote one, or look at the log"
             raise Refused(503, "no model", detail, **{"retry-after": "5"}) from error
@@ -178,7 +152,7 @@ class Application:
         limit = self._limits.body_bytes
         stated = headers.get(b"content-length", b"0")
         if stated.isdigit() and int(stated[:20]) > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         message = await receive()
         body: bytes = message.get("body", b"")
         if message.get("more_body"):
@@ -189,12 +163,12 @@ class Application:
                 chunks.append(message.get("body", b""))
                 size += len(chunks[-1])
                 if size > limit:
-                    raise _too_large(limit)
+                    raise too_large(limit)
             body = b"".join(chunks)
         if message["type"] == "http.disconnect":
             raise Gone
         if len(body) > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         return body
 
     def _request_id(self, headers: list[tuple[bytes, bytes]]) -> str:
@@ -247,18 +221,3 @@ def _reasons(query: bytes) -> Reasons:
     except ValueError as error:
         detail = f"the one query parameter is reasons, one of {', '.join(Reasons)}"
         raise Refused(422, "invalid query", detail, "reasons") from error
-
-
-def _detail(error: ModelInputError) -> str:
-    says = str(error)
-    return says if says.startswith(error.column) or not error.column else f"{error.column} {says}"
-
-
-def _too_large(limit: int) -> Refused:
-    return Refused(413, "body too large", f"at most {limit} bytes are read; send smaller batches", connection="close")
-
-
-def _problem(refused: Refused, request_id: str) -> Answer:
-    problem = Problem(refused.title, refused.status, refused.detail, request_id, refused.field)
-    headers = tuple((name.encode(), value.encode()) for name, value in refused.headers.items())
-    return Answer(refused.status, _encode(problem), PROBLEM, headers)

@@ -33,7 +33,8 @@ class Arm(msgspec.Struct, frozen=True):
 class Experiment(msgspec.Struct, frozen=True):
     """`allocation` says which of the hash buckets belong to which arm; buckets without an arm are not in it.
 
-    `started_at` and `stopped_at` are seconds since the epoch. `salt` makes assignments of two experiments independent.
+    `started_at`, `shares_since` and `stopped_at` are seconds since the epoch. `salt` makes the assignments
+    of two experiments independent.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Experiment(msgspec.Struct, frozen=True):
     started_at: float
     actor: str
     reason: str
+    shares_since: float = 0.0
     stopped_at: float | None = None
     stopped_because: str = ""
 
@@ -115,11 +117,12 @@ def start(definitions: Definitions, request: Request, *, salt: str, now: float, 
         now,
         actor,
         reason,
+        shares_since=now,
     )
     return Definitions(definitions.revision + 1, (*definitions.experiments, made))
 
 
-def adjust(definitions: Definitions, name: str, shares: dict[str, float]) -> Definitions:
+def adjust(definitions: Definitions, name: str, shares: dict[str, float], *, now: float) -> Definitions:
     """With other shares, moving as few customers as that takes; raises `ExperimentRefused`."""
     found = definitions.named(name)
     answering = {arm.name for arm in found.arms if not arm.is_shadow}
@@ -127,7 +130,7 @@ def adjust(definitions: Definitions, name: str, shares: dict[str, float]) -> Def
         raise ExperimentRefused(f"experiment {name} is stopped; start another")
     if set(shares) != answering:
         raise ExperimentRefused(f"name the shares of all arms that answer: {', '.join(sorted(answering))}")
-    changed = msgspec.structs.replace(found, allocation=reallocate(found.allocation, shares))
+    changed = msgspec.structs.replace(found, allocation=reallocate(found.allocation, shares), shares_since=now)
     return _with(definitions, changed)
 
 

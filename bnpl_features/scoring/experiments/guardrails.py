@@ -1,4 +1,4 @@
-"""When an experiment is stopped without asking anybody: harm that holds at any look, or a split that is not as meant."""
+"""When an experiment is stopped without asking: harm that holds at any look, or a split that is not as meant."""
 
 from __future__ import annotations
 

@@ -38,9 +38,7 @@ def plan(
     """
     other = rate + smallest_difference
     if not (0.0 < rate < 1.0 and 0.0 < other < 1.0 and smallest_difference):
-        raise ExperimentRefused(
-            f"a rate of {rate} and a difference of {smallest_difference}: both rates must be in 0..1"
-        )
+        raise ExperimentRefused(f"a rate of {rate} that becomes {other}: both must be in 0..1, and differ")
     if not (0.0 < share <= 0.5 and customers_a_day > 0.0):
         raise ExperimentRefused(f"two arms of {share} of {customers_a_day} customers a day: at most 0.5 each, above 0")
     spread = rate * (1.0 - rate) + other * (1.0 - other)

@@ -36,13 +36,14 @@ THAT_READ_SETTINGS = {
     "evaluate": (),
     "models": (),
     "promote": ("behavioural", "--reason", "x"),
+    "serve": (),
     "doctor": (),
     "demo": (),
 }
 
 
 def test_the_commands_are_these() -> None:
-    assert sorted({*THAT_READ_SETTINGS, "features"}) == COMMANDS
+    assert sorted({*THAT_READ_SETTINGS, "features", "api-key", "experiments"}) == COMMANDS
 
 
 @pytest.mark.parametrize("name", COMMANDS)
