@@ -21,8 +21,7 @@ LONGEST_TEXT = 256
 """Characters of any text; the warehouse's longest are identifiers of 40."""
 
 LARGEST_NUMBER = 1e12
-LARGEST_INTEGER = 2**53
-"""JSON's numbers are exact up to here."""
+"""Of any amount or count; far from where a float is not exact."""
 
 _ONLY_LATER = (*OUTCOMES, "status")
 _READ_BY_MODELS = {one.column for one in PURCHASE_INPUTS}
@@ -51,7 +50,8 @@ def _type_of(column: Column) -> Any:
         ColumnType.STRING: Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)],
         ColumnType.TIMESTAMP: Annotated[datetime, msgspec.Meta(tz=True)],
         ColumnType.FLOAT64: Annotated[float, msgspec.Meta(ge=0, le=LARGEST_NUMBER)],
-        ColumnType.INT64: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_INTEGER)],
+        # JSON knows no integers: 4 and 4.0 are the same number, and some clients write the latter.
+        ColumnType.INT64: Annotated[float, msgspec.Meta(ge=0, le=LARGEST_NUMBER, multiple_of=1)],
         ColumnType.BOOL: bool,
     }[column.type]
 

@@ -87,16 +87,16 @@ SELECT
   arm,
   is_shadow,
   COUNT(*) AS purchases,
-  SUM(is_approved) AS approved,
-  SUM(is_mature) AS matured,
-  SUM(IF(is_mature = 1 AND defaulted IS NOT NULL, is_approved, 0)) AS matured_approved,
-  SUM(IF(is_mature = 1, is_approved * COALESCE(defaulted, 0), 0)) AS approved_defaults,
-  SUM(IF(is_mature = 1 AND defaulted IS NOT NULL, 1 - is_approved, 0)) AS flagged_outcomes,
-  SUM(IF(is_mature = 1, (1 - is_approved) * COALESCE(defaulted, 0), 0)) AS flagged_defaults,
-  SUM(IF(position = 1, is_approved, 0)) AS first_approved,
-  SUM(IF(position = 1, is_mature, 0)) AS first_matured,
-  SUM(IF(position = 1 AND is_mature = 1, is_approved * COALESCE(defaulted, 0), 0)) AS first_default,
-  MAX(IF(partition_date >= @shares_since, 1, 0)) AS seen_since
+  CAST(SUM(is_approved) AS INT64) AS approved,
+  CAST(SUM(is_mature) AS INT64) AS matured,
+  CAST(SUM(IF(is_mature = 1 AND defaulted IS NOT NULL, is_approved, 0)) AS INT64) AS matured_approved,
+  CAST(SUM(IF(is_mature = 1, is_approved * COALESCE(defaulted, 0), 0)) AS INT64) AS approved_defaults,
+  CAST(SUM(IF(is_mature = 1 AND defaulted IS NOT NULL, 1 - is_approved, 0)) AS INT64) AS flagged_outcomes,
+  CAST(SUM(IF(is_mature = 1, (1 - is_approved) * COALESCE(defaulted, 0), 0)) AS INT64) AS flagged_defaults,
+  CAST(SUM(IF(position = 1, is_approved, 0)) AS INT64) AS first_approved,
+  CAST(SUM(IF(position = 1, is_mature, 0)) AS INT64) AS first_matured,
+  CAST(SUM(IF(position = 1 AND is_mature = 1, is_approved * COALESCE(defaulted, 0), 0)) AS INT64) AS first_default,
+  CAST(MAX(IF(partition_date >= @shares_since, 1, 0)) AS INT64) AS seen_since
 FROM joined
 GROUP BY customer_digest, arm, is_shadow""",
         {
