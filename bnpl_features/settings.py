@@ -29,6 +29,7 @@ DEFAULT_FILE = "bnpl-features.toml"
 ENGINES = ("duckdb", "bigquery")
 
 __all__ = [
+    "VARIABLES",
     "CheckSettings",
     "ModelSettings",
     "ScoringSettings",

@@ -108,7 +108,7 @@ def test_settings_page_and_code_know_the_same_variables() -> None:
 
     documented = set(re.findall(r"\b(?:BNPL_[A-Z_]+|REDIS_URL)", text))
 
-    in_code = {*configuration._VARIABLES, configuration.FILE_VARIABLE}
+    in_code = {*configuration.VARIABLES, configuration.FILE_VARIABLE}
     assert {name for name in documented if not name.startswith(COLUMN_VARIABLES)} == in_code
     assert any(name.startswith(COLUMN_VARIABLES) for name in documented)
 
@@ -118,11 +118,11 @@ def test_every_variable_that_is_mentioned_exists(page: Path) -> None:
     mentioned = set(re.findall(r"\bBNPL_[A-Z_]+", page.read_text()))
 
     unknown = {name for name in mentioned if not name.startswith(COLUMN_VARIABLES)}
-    assert unknown <= {*configuration._VARIABLES, configuration.FILE_VARIABLE}
+    assert unknown <= {*configuration.VARIABLES, configuration.FILE_VARIABLE}
 
 
 def test_settings_page_gives_each_keys_variable_and_default() -> None:
-    variables = {f"{section}.{key}": name for name, (section, key) in configuration._VARIABLES.items()}
+    variables = {f"{section}.{key}": name for name, (section, key) in configuration.VARIABLES.items()}
     defaults = Settings()
     expected = {
         f"{section}.{item.name}": str(getattr(getattr(defaults, section), item.name) or "")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bnpl_features.errors import SettingsError
-from bnpl_features.settings import _VARIABLES, Settings, load_settings
+from bnpl_features.settings import VARIABLES, Settings, load_settings
 
 
 def settings(folder: Path, text: str = "", **variables: str) -> Settings:
@@ -84,9 +84,9 @@ def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
     assert (found.store.namespace, found.source.columns) == ("file", {})
 
 
-@pytest.mark.parametrize("variable", _VARIABLES)
+@pytest.mark.parametrize("variable", VARIABLES)
 def test_every_variable_reaches_its_setting(tmp_path: Path, variable: str) -> None:
-    section, key = _VARIABLES[variable]
+    section, key = VARIABLES[variable]
     value = {"BNPL_WAREHOUSE": "bigquery", "BNPL_DRIFT_WARN": "0.2"}.get(variable, "1")
 
     found = settings(tmp_path, **{variable: value})
