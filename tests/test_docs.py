@@ -10,6 +10,7 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 
@@ -69,7 +70,9 @@ def test_every_subcommand_that_is_mentioned_exists(page: Path) -> None:
 @pages
 def test_every_option_of_a_subcommand_that_is_mentioned_exists(page: Path) -> None:
     for name, words in re.findall(r"\bbnpl-features ([a-z][a-z-]*)([^\n|#]*)", code(page)):
-        known = {option for parameter in main.commands[name].params for option in parameter.opts}
+        command = main.commands[name]
+        parts = [command, *(command.commands.values() if isinstance(command, click.Group) else ())]
+        known = {option for part in parts for parameter in part.params for option in parameter.opts}
 
         assert set(re.findall(r"(?<!\S)--[a-z-]+", words)) <= known, name
 
