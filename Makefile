@@ -27,6 +27,12 @@ help: ## This list
 	.venv-feast/bin/uv pip install --quiet --python .venv-feast/bin/python --compile-bytecode -r constraints-feast.txt
 	@touch $@
 
+.venv-frameworks/ready: constraints-frameworks.txt
+	$(PYTHON) -m venv .venv-frameworks
+	.venv-frameworks/bin/pip install --quiet --disable-pip-version-check '$(UV)'
+	.venv-frameworks/bin/uv pip install --quiet --python .venv-frameworks/bin/python --compile-bytecode -r constraints-frameworks.txt
+	@touch $@
+
 .PHONY: demo
 demo: .venv/ready ## The whole job on embedded parts: simulate, compute, check, publish, switch twice, read
 	$(BIN)/bnpl-features demo

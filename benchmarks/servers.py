@@ -21,9 +21,7 @@ def redis_server(folder: Path) -> Iterator[str | None]:
         yield None
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     words = [
         binary,
         "--port",
@@ -51,3 +49,9 @@ def redis_server(folder: Path) -> Iterator[str | None]:
     finally:
         process.terminate()
         process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
