@@ -115,10 +115,15 @@ def running(
         "look_seconds": 0.1,
         "drain_seconds": 0.5,
     } | settings
+    registry = given.pop("registry_folder", None)
     environment = dict(os.environ) | {f"BNPL_SCORING_{name.upper()}": str(value) for name, value in given.items()}
     environment.pop("BNPL_SCORING_PORT")
     environment |= {"REDIS_URL": url, "BNPL_NAMESPACE": namespace, "BNPL_CUSTOMER_KEY": SECRET.decode()}
-    words = [str(PROGRAM), "serve", "--port", str(given["port"]), "--without-registry"]
+    words = [str(PROGRAM), "serve", "--port", str(given["port"])]
+    if registry is None:
+        words.append("--without-registry")
+    else:
+        environment["BNPL_MODEL_FOLDER"] = str(registry)
     with (folder / "log.ndjson").open("a") as log:
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, env=environment, text=True)
     assert process.stdout is not None
