@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -146,3 +148,48 @@ def is_answering(counter: Counter) -> bool:
     except OSError:
         time.sleep(0.02)
         return False
+
+
+class Load:
+    """Four connections that ask without a pause, and leave when they are told to by `connection: close`."""
+
+    def __init__(self, counter: Counter) -> None:
+        self.counter = counter
+        self.failures: list[object] = []
+        self.seconds: list[float] = []
+        self.versions: set[int] = set()
+        self._stopped = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(n,)) for n in range(4)]
+
+    @property
+    def is_over(self) -> bool:
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self, number: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.counter.port, timeout=5)
+        content = body(customer_id=f"customer-{number}", risk_score=0.0)
+        while not self._stopped.is_set():
+            started = time.monotonic()
+            try:
+                connection.request("POST", "/v1/score", content, {"content-type": "application/json"})
+                reply = connection.getresponse()
+                answer = json.loads(reply.read())
+            except (OSError, http.client.HTTPException) as error:
+                self.failures.append(error)
+                return
+            if reply.status != 200:
+                self.failures.append(Reply(reply.status, answer, {}))
+            self.seconds.append(time.monotonic() - started)
+            self.versions.add(answer.get("model_version"))
+            if reply.headers.get("connection") == "close":
+                return

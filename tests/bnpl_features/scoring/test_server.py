@@ -6,7 +6,6 @@ import http.client
 import json
 import signal
 import socket
-import threading
 import time
 from pathlib import Path
 
@@ -16,7 +15,8 @@ from bnpl_features.scoring.experiments.definition import Arm, Request, start, st
 from bnpl_features.scoring.experiments.shelf import StoreShelf, change
 from bnpl_features.scoring.keys import new_key
 from tests.bnpl_features.scoring.checkout import body, purchase
-from tests.bnpl_features.scoring.counter import Counter, Reply, running, serve_models
+from tests.bnpl_features.scoring.conftest import YESTERDAY
+from tests.bnpl_features.scoring.counter import Counter, Load, running, serve_models
 from tests.bnpl_features.store.shop import Shop, free_port, mortal_server, new_shop, wait_until
 
 
@@ -185,7 +185,7 @@ def test_service_starts_and_scores_with_the_store_down_and_recovers(folder: Path
         before = counter.score()
         with mortal_server(folder / "valkey", port):
             late = new_shop(f"redis://127.0.0.1:{port}/0")
-            Shop(late.url, "late").publish(50, _yesterday())
+            Shop(late.url, "late").publish(50, YESTERDAY)
             wait_until(lambda: counter.score()["feature_status"] == "fresh", "features are fresh")
         wait_until(lambda: counter.score()["fallback"] == "unavailable", "the store is gone again")
 
@@ -321,54 +321,3 @@ def _start(shelf: StoreShelf, request: Request) -> None:
         actor="tester",
         reason="test",
     )
-
-
-def _yesterday():  # type: ignore[no-untyped-def]
-    from tests.bnpl_features.scoring.conftest import YESTERDAY
-
-    return YESTERDAY
-
-
-class Load:
-    """Four connections that ask without a pause, and leave when they are told to by `connection: close`."""
-
-    def __init__(self, counter: Counter) -> None:
-        self.counter = counter
-        self.failures: list[object] = []
-        self.seconds: list[float] = []
-        self.versions: set[int] = set()
-        self._stopped = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(n,)) for n in range(4)]
-
-    @property
-    def is_over(self) -> bool:
-        return not any(thread.is_alive() for thread in self._threads)
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stopped.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _ask(self, number: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.counter.port, timeout=5)
-        content = body(customer_id=f"customer-{number}", risk_score=0.0)
-        while not self._stopped.is_set():
-            started = time.monotonic()
-            try:
-                connection.request("POST", "/v1/score", content, {"content-type": "application/json"})
-                reply = connection.getresponse()
-                answer = json.loads(reply.read())
-            except (OSError, http.client.HTTPException) as error:
-                self.failures.append(error)
-                return
-            if reply.status != 200:
-                self.failures.append(Reply(reply.status, answer, {}))
-            self.seconds.append(time.monotonic() - started)
-            self.versions.add(answer.get("model_version"))
-            if reply.headers.get("connection") == "close":
-                return
