@@ -47,7 +47,7 @@ class Figures:
     hundred: list[float]
 
 
-def main(customers: int = 50_000) -> None:
+def main(customers: int = 200_000) -> None:
     layout = layout_of(BEHAVIOURAL)
     with tempfile.TemporaryDirectory() as folder, redis_server(Path(folder) / "redis") as url:
         if url is None:

@@ -167,7 +167,9 @@ class Asker:
         missed: list[int] = []
         of_replica = group.of_replica
         for position, reply in zip(group.positions, replies, strict=True):
-            if isinstance(reply, ServerError):
+            if type(reply) is bytes:
+                found[position] = reply
+            elif isinstance(reply, ServerError):
                 refusals.setdefault(reply, []).append(position)
             elif reply is None and of_replica:
                 missed.append(position)

@@ -25,6 +25,10 @@ class Breaker:
         self._closed_at = now + self.open_seconds
         return True
 
+    @property
+    def is_open(self) -> bool:
+        return self._failures >= self.threshold
+
     def succeeded(self) -> None:
         self._failures = 0
 

@@ -30,11 +30,12 @@ class Status(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """One customer's features, in the order of `names`; the declared defaults where the customer has none.
 
-    Values are decoded each time that they are asked for: keep what is needed more than once.
+    Values are decoded each time that they are asked for: keep what is needed more than once. Not frozen only because
+    that would take as long again to construct, a hundred times a batch; nothing changes one.
     """
 
     status: Status

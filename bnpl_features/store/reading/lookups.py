@@ -86,15 +86,19 @@ class Lookups:
 
     def _answers(self, served: ServedVersion, projection: Projection, found: list[Found]) -> list[Answer]:
         now = time.time()
-        answers = []
-        for item in found:
-            if isinstance(item, Unanswered):
-                answers.append(served.defaulted(Status.UNAVAILABLE, item.reason, projection))
-            elif item is None and (why := self.follower.why_not_known(served, now)):
-                answers.append(served.defaulted(Status.UNAVAILABLE, why, projection))
-            else:
-                answers.append(served.answer(item, now, projection))
-        return answers
+        answer = served.answer
+        return [
+            answer(item, now, projection)
+            if type(item) is bytes
+            else self._without_record(served, projection, item, now)
+            for item in found
+        ]
+
+    def _without_record(self, served: ServedVersion, projection: Projection, item: Found, now: float) -> Answer:
+        if isinstance(item, Unanswered):
+            return served.defaulted(Status.UNAVAILABLE, item.reason, projection)
+        why = self.follower.why_not_known(served, now)
+        return served.defaulted(Status.UNAVAILABLE if why else Status.UNKNOWN_CUSTOMER, why, projection)
 
     def _observed(self, answers: list[Answer], started: float) -> list[Answer]:
         seconds = time.monotonic() - started
@@ -102,6 +106,6 @@ class Lookups:
             answer = answers[0]
             self.stats.observe(((answer.status, 1),), seconds, answer.reason.startswith(CORRUPT))
         else:
-            corrupt = sum(answer.reason.startswith(CORRUPT) for answer in answers)
-            self.stats.observe(Counter(answer.status for answer in answers).items(), seconds, corrupt)
+            corrupt = sum(1 for answer in answers if answer.reason and answer.reason.startswith(CORRUPT))
+            self.stats.observe(Counter([answer.status for answer in answers]).items(), seconds, corrupt)
         return answers
