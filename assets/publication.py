@@ -4,14 +4,16 @@ A graph of three steps, so that the middle one may run on several workers: begin
 into a folder by bucket range, place writes ranges to the store, finish verifies and switches.
 """
 
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from assets.failures import MAX_RETRIES, library_errors
+from assets.failures import MAX_RETRIES, TRANSIENT, library_errors
 from assets.feature_vectors import VECTORS, VECTORS_TABLE
 from assets.gate import Verdict, examine
 from assets.partitions import DAILY, labels
@@ -87,14 +89,13 @@ def begin_publication(
 
 @dg.op(description="Write some bucket ranges to the store and read them back; may be retried on its own.")
 def place_ranges(context: dg.OpExecutionContext, folder: str, share: list, store: StoreResource) -> int:
-    with library_errors(), store.open() as target:
-        plan = Plan.load(Path(folder))
+    with library_errors(), _folder_removed_on_failure(context, folder), store.open() as target:
         placed = place(
             target,
-            plan,
+            Plan.load(Path(folder)),
             share,
             again=context.retry_number > 0,
-            abandon_on_failure=context.retry_number == MAX_RETRIES,
+            abandon_on_failure=_is_last(context),
             report=_log(context),
         )
     return sum(part.customers for part in placed)
@@ -105,12 +106,13 @@ def finish_publication(
     context: dg.OpExecutionContext, folder: str, placed: list, store: StoreResource, settings: SettingsResource
 ) -> dg.Output[None]:
     chosen = settings.load().store
-    with library_errors(), store.open() as target:
+    with library_errors(), _folder_removed_on_failure(context, folder), store.open() as target:
         publication = finish(
             target,
             Plan.load(Path(folder)),
             retention=retention_of(chosen),
             expire_seconds=chosen.version_ttl_hours * 3_600,
+            abandon_on_failure=_is_last(context),
         )
     return dg.Output(None, metadata=_metadata(publication))
 
@@ -180,6 +182,21 @@ def _refuse_unless_newest(context: dg.OpExecutionContext, checks: list[dg.AssetC
             ),
             allow_retries=False,
         )
+
+
+def _is_last(context: dg.OpExecutionContext) -> bool:
+    return context.retry_number == MAX_RETRIES
+
+
+@contextmanager
+def _folder_removed_on_failure(context: dg.OpExecutionContext, folder: str) -> Iterator[None]:
+    """Also where the store cannot be opened; what may pass leaves the folder to the next attempt."""
+    try:
+        yield
+    except BaseException as error:
+        if _is_last(context) or not isinstance(error, TRANSIENT):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _log(context: dg.OpExecutionContext) -> Report:

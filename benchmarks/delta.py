@@ -87,7 +87,7 @@ def _full_and_delta(client: StoreClient, customers: int, changed: int) -> None:
     width = layout_of(BEHAVIOURAL).width_bytes
     parts = [_rows(number, ranges, customers // ranges.count, width) for number in range(ranges.count)]
     share = changed / customers
-    full, verify = _timed_over(client, parts, ranges, b"bench:b:1:", _write), 0.0
+    full = _timed_over(client, parts, ranges, b"bench:b:1:", _write)
     verify = _timed_over(client, parts, ranges, b"bench:b:1:", _read_back)
     started = time.perf_counter()
     _copy(client, [bucket for rows in parts for bucket in buckets_of(rows, ranges, b"bench:b:1:")])

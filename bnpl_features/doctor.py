@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+import redis
+
 from bnpl_features.connect import open_target, open_warehouse
 from bnpl_features.derive.layout import layout_of
 from bnpl_features.errors import BnplFeaturesError
 from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.settings import Settings, load_settings
-from bnpl_features.store.connection import named_errors, url_of
+from bnpl_features.store.connection import named_errors, primaries_of, url_of
 from bnpl_features.store.publishing.preflight import check_settings
 from bnpl_features.store.reading.lookup import STALE_AFTER
 from bnpl_features.store.target import Target
@@ -89,17 +91,21 @@ def _store(settings: Settings) -> Iterator[Finding]:
         yield Finding(Level.OK, "store", f"{name} {version} at {url_of(target.client)}")
         check_settings(target.client, layout_of(BEHAVIOURAL))
         yield Finding(Level.OK, "store settings", "buckets stay compact, the active version is not evicted")
-        yield _memory(target)
+        yield from map(_memory, primaries_of(target.client))
         yield _active(target)
 
 
-def _memory(target: Target) -> Finding:
-    memory = target.client.info("memory")
+def _memory(server: redis.Redis) -> Finding:
+    memory = server.info("memory")
     used, limit = int(memory["used_memory"]), int(memory.get("maxmemory", 0))
     if not limit:
-        return Finding(Level.WARN, "store memory", f"{used / 2**20:,.0f} MiB used, no maxmemory: set one in production")
+        return Finding(
+            Level.WARN,
+            "store memory",
+            f"{used / 2**20:,.0f} MiB used at {url_of(server)}, no maxmemory: set one in production",
+        )
     level = Level.WARN if used > _ALARMING_MEMORY_SHARE * limit else Level.OK
-    return Finding(level, "store memory", f"{used / 2**20:,.0f} of {limit / 2**20:,.0f} MiB used")
+    return Finding(level, "store memory", f"{used / 2**20:,.0f} of {limit / 2**20:,.0f} MiB used at {url_of(server)}")
 
 
 def _active(target: Target) -> Finding:

@@ -21,15 +21,17 @@ import pytest
 import redis
 
 from assets import failures
+from assets.feature_vectors import VECTORS_TABLE
 from automation.jobs import BACKFILL_JOB, CHECKED_JOB, DAILY_JOB
 from bnpl_features.derive.profile import profile_query
 from bnpl_features.derive.query import Query
-from bnpl_features.derive.table import Table, group_table, profiles_table
+from bnpl_features.derive.table import CUSTOMER_COLUMN, Table, group_table, profiles_table
 from bnpl_features.features.catalog import GROUPS
 from bnpl_features.simulator import Fault, Population, inject, simulate
 from bnpl_features.store.connection import connect
 from bnpl_features.store.embedded import embedded_store
-from bnpl_features.store.keyspace import Keyspace
+from bnpl_features.store.erasure import erase
+from bnpl_features.store.keyspace import CustomerKey, Keyspace
 from bnpl_features.store.manifest import Manifest
 from bnpl_features.store.versions import active_version, manifest_of
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
@@ -154,6 +156,15 @@ class CodeLocation:
         client, keyspace = connect(self.url), Keyspace(self.namespace)
         version = active_version(client, keyspace)
         return None if version is None else manifest_of(client, keyspace, version)
+
+    def customers(self, day: date = DAY) -> list[str]:
+        """The customers of a day's vectors, in the order in which they are published and sampled."""
+        batches = self.warehouse.read_partition(VECTORS_TABLE, day, (CUSTOMER_COLUMN,), {})
+        return [customer_id for batch in batches for customer_id in batch.column(0).to_pylist()]
+
+    def erase(self, customer_id: str) -> None:
+        key = CustomerKey(SECRET.encode())
+        erase(connect(self.url), Keyspace(self.namespace), (key,), customer_id, actor="tester", reason="request")
 
     def copy_to(self, folder: Path) -> CodeLocation:
         """Another deployment in the same state."""

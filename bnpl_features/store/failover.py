@@ -9,17 +9,8 @@ from contextlib import suppress
 from typing import TypeVar
 
 import redis
+from redis import exceptions
 from redis.connection import Connection
-from redis.exceptions import (
-    AskError,
-    ClusterDownError,
-    ClusterError,
-    MasterDownError,
-    MovedError,
-    ReadOnlyError,
-    SlotNotCoveredError,
-    TryAgainError,
-)
 from redis.sentinel import SentinelConnectionPool
 
 from bnpl_features.store.connection import StoreClient, primaries_of
@@ -28,14 +19,14 @@ TRANSIENT = (
     redis.ConnectionError,
     redis.TimeoutError,
     redis.BusyLoadingError,
-    AskError,
-    ClusterDownError,
-    ClusterError,
-    MasterDownError,
-    MovedError,
-    ReadOnlyError,
-    SlotNotCoveredError,
-    TryAgainError,
+    exceptions.AskError,
+    exceptions.ClusterDownError,
+    exceptions.ClusterError,
+    exceptions.MasterDownError,
+    exceptions.MovedError,
+    exceptions.ReadOnlyError,
+    exceptions.SlotNotCoveredError,
+    exceptions.TryAgainError,
 )
 """What another attempt may mend, once a replica has become primary."""
 
@@ -74,7 +65,7 @@ def persistently(client: StoreClient, attempt: Callable[[], T]) -> T:
 
 def look_again(client: StoreClient) -> None:
     """Find out which servers are primaries now."""
-    with suppress(*TRANSIENT, redis.exceptions.RedisClusterException):
+    with suppress(*TRANSIENT, exceptions.RedisClusterException):
         if isinstance(client, redis.RedisCluster):
             client.nodes_manager.initialize()
         else:

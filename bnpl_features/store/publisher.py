@@ -36,6 +36,8 @@ from bnpl_features.store.target import Target
 from bnpl_features.store.versions import active_version, manifest_of
 
 _FOLDER_PREFIX = "bnpl-publish-"
+_ABANDONED_SECONDS = 86_400.0
+"""A folder of this age belongs to a publisher that died: what is staged expires after an hour."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ def begin(
     holder = f"run {provenance.run_id}" if provenance.run_id else provenance.actor or "a publisher"
     with named_errors(url_of(target.client)):
         lease = take_lease(target.client, target.keyspace, holder, wait_seconds=lease_wait_seconds)
+        _remove_abandoned(parent)
         folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=parent))
         plan = None
         try:
@@ -209,3 +212,12 @@ def _on_with(target: Target, plan: Plan, abandon_on_failure: bool) -> Iterator[L
         if abandon_on_failure or not isinstance(error, StoreUnavailable):
             abandon(target, plan, str(error))
         raise
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """The folders of publishers that died, which hold digests and the customers of a sample."""
+    oldest = time.time() - _ABANDONED_SECONDS
+    for folder in parent.glob(f"{_FOLDER_PREFIX}*"):
+        with suppress(FileNotFoundError):
+            if folder.stat().st_mtime < oldest:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -35,3 +35,24 @@ def test_store_that_serves_nothing_is_reported(location: CodeLocation) -> None:
 
     assert not evaluation.passed
     assert "the store serves nothing" in evaluation.description
+
+
+def test_customers_of_the_sample_who_were_erased_are_left_out(location: CodeLocation) -> None:
+    before = location.evaluate("published_features", "consistency", YESTERDAY)
+    for customer_id in location.customers(YESTERDAY)[:3]:  # the sample has every customer of so few
+        location.erase(customer_id)
+
+    evaluation = location.evaluate("published_features", "consistency", YESTERDAY)
+
+    assert evaluation.passed
+    assert evaluation.metadata["sampled"].value == before.metadata["sampled"].value - 3
+
+
+def test_a_sample_of_which_everyone_was_erased_passes(location: CodeLocation) -> None:
+    for customer_id in location.customers(YESTERDAY):
+        location.erase(customer_id)
+
+    evaluation = location.evaluate("published_features", "consistency", YESTERDAY)
+
+    assert evaluation.passed
+    assert evaluation.metadata["sampled"].value == 0

@@ -196,10 +196,9 @@ class Asker:
         tries = group.tries + 1
         if refusal.code in ("MOVED", "ASK"):
             self._follower.hurry()
-            node = redirected(refusal.text)
-            # Only a numeric address: a lookup must not wait for a name service.
-            named = Server(node.host or group.server.host, node.port, node.host or group.server.ip)
-            return [_Group(Shard(named), named, group.positions, asking=refusal.code == "ASK", tries=tries)]
+            named = redirected(refusal.text, group.server, self._follower.routes)
+            if named is not None:
+                return [_Group(Shard(named), named, group.positions, asking=refusal.code == "ASK", tries=tries)]
         if refusal.code in _WORTH_ANOTHER_TRY:
             self._follower.hurry()
             tried = (*group.tried, group.server)

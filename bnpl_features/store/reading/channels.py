@@ -48,8 +48,8 @@ class Channel(asyncio.Protocol):
             self._loop.call_soon(self._flush)
         self._outgoing.append(payload)
         self._awaited.append(_Awaited(answer, count, deadline))
-        if self._alarm is None:
-            self._alarm = self._loop.call_at(deadline, self._ring)
+        if self._alarm is None or deadline < self._alarm.when():
+            self._set_alarm(deadline)
         return answer
 
     def close(self) -> None:
@@ -76,6 +76,9 @@ class Channel(asyncio.Protocol):
             return
         self._rest = buffer[used:]
         for reply in replies:
+            if not self._awaited:  # such as a farewell: the server takes no more connections
+                self.close()
+                return
             first = self._awaited[0]
             first.replies.append(reply)
             if len(first.replies) == first.count:
@@ -92,15 +95,20 @@ class Channel(asyncio.Protocol):
         """One alarm serves all: it rings at the first deadline, and is set to the next that still matters."""
         self._alarm = None
         now = time.monotonic()
-        for awaited in self._awaited:
-            if awaited.deadline > now:
-                if not awaited.answer.done():
-                    self._alarm = self._loop.call_at(awaited.deadline, self._ring)
-                    break
-            elif not awaited.answer.done():
+        pending = [awaited for awaited in self._awaited if not awaited.answer.done()]
+        for awaited in pending:
+            if awaited.deadline <= now:
                 awaited.answer.set_exception(OverBudget())
+        later = [awaited.deadline for awaited in pending if awaited.deadline > now]
+        if later:
+            self._set_alarm(min(later))
         if self._awaited and self._awaited[0].deadline + _STUCK_SECONDS < now:
             self.close()
+
+    def _set_alarm(self, deadline: float) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = self._loop.call_at(deadline, self._ring)
 
     def _fail(self, error: OSError) -> None:
         self.is_open = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import ipaddress
 import socket
 from array import array
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import redis
 from redis.sentinel import SentinelConnectionPool
 
-from bnpl_features.store.address import Address, Node, Topology
+from bnpl_features.store.address import Address, Topology
 from bnpl_features.store.connection import StoreClient
 
 SLOTS = 16_384
@@ -80,10 +81,24 @@ def resolved(host: str | bytes, port: int) -> Server:
     return Server(name, int(port), str(found[0][4][0]))
 
 
-def redirected(text: str) -> Node:
-    """The node of a refusal such as `MOVED 3999 10.0.0.7:6379`."""
-    host, _, port = text.rpartition(" ")[2].rpartition(":")
-    return Node(host, int(port))
+def redirected(text: str, asked: Server, routes: Routes) -> Server | None:
+    """The server that a refusal such as `MOVED 3999 10.0.0.7:6379` points to; without a host it is the one asked.
+
+    None where that is not known without asking a name service, which a lookup must not wait for.
+    """
+    host, colon, digits = text.rpartition(" ")[2].rpartition(":")
+    if not (colon and digits.isascii() and digits.isdecimal() and 0 < int(digits[:6]) < 65_536):
+        return None
+    port = int(digits)
+    if not host:
+        return Server(asked.host, port, asked.ip)
+    for server in (server for shard in routes.shards for server in (shard.primary, *shard.replicas)):
+        if (server.host, server.port) == (host, port):
+            return server
+    try:
+        return Server(host, port, str(ipaddress.ip_address(host)))
+    except ValueError:
+        return None
 
 
 def _of_cluster(slots: dict[int, list[redis.cluster.ClusterNode]]) -> Routes:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bnpl_features.store.embedded import embedded_store
-from tests.bnpl_features.store.shop import Shop, new_shop, redis_server
+from tests.bnpl_features.store.shop import Shop, free_port, mortal_server, new_shop, redis_server
 
 Server = Callable[..., str]
 
@@ -56,3 +57,13 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def server_of_its_own(server: Server) -> Shop:
     """A namespace alone on its server, where commands and connections can be counted."""
     return new_shop(server())
+
+
+@pytest.fixture
+def mortal(tmp_path: Path) -> Iterator[tuple[Shop, int, int]]:
+    """A namespace with a published version on a server that may be stopped and killed: (shop, process, port)."""
+    port = free_port()
+    with mortal_server(tmp_path / "mortal", port) as process:
+        shop = new_shop(f"redis://127.0.0.1:{port}/0")
+        shop.publish(day=datetime.now(UTC).date() - timedelta(days=1))
+        yield shop, process.pid, port

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -42,15 +42,6 @@ def reading(shop: Shop, use: Reading, **options: Any) -> Any:
             return await use(reader)
 
     return asyncio.run(run())
-
-
-@pytest.fixture
-def mortal(tmp_path: Path) -> Iterator[tuple[Shop, int, int]]:
-    port = free_port()
-    with mortal_server(tmp_path / "mortal", port) as process:
-        shop = new_shop(f"redis://127.0.0.1:{port}/0")
-        shop.publish(day=YESTERDAY)
-        yield shop, process.pid, port
 
 
 def test_it_answers_as_the_reader_for_threads_does(any_shop: Shop) -> None:
@@ -231,3 +222,25 @@ async def timed(reader: AsyncCustomerFeatureStore) -> tuple[Any, float]:
     started = time.perf_counter()
     answer = await reader.get("customer-1")
     return answer, time.perf_counter() - started
+
+
+def test_the_budget_holds_right_after_a_login(mortal: tuple[Shop, int, int]) -> None:
+    """A login may take a second; a lookup over the same connection may not."""
+    shop, pid, port = mortal
+    shop.client.execute_command("ACL", "SETUSER", "reader", "on", ">secret", "~*", "&*", "+@all")
+    with_login = Shop(f"redis://reader:secret@127.0.0.1:{port}/0", shop.namespace)
+
+    async def use(reader: AsyncCustomerFeatureStore) -> tuple[Any, float]:
+        deadline = time.monotonic() + 10
+        while (await reader.get("customer-1")).status is not Status.FRESH:
+            assert time.monotonic() < deadline
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            return await timed(reader)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    answer, seconds = reading(with_login, use, budget_seconds=BUDGET_SECONDS)
+
+    assert answer.status is Status.UNAVAILABLE
+    assert seconds < BUDGET_SECONDS + SLACK_SECONDS

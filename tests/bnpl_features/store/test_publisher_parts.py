@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -365,6 +367,17 @@ def test_a_store_that_went_away_for_good_leaves_no_folder(shop: Shop, shared: Pa
         place(gone, plan, range(4))
 
     assert list(shared.iterdir()) == []
+
+
+def test_the_folder_of_a_publisher_that_died_is_removed_a_day_later(shop: Shop, shared: Path) -> None:
+    """It holds digests and the customers of a sample; a younger one may be of a publication under way elsewhere."""
+    for name, age_seconds in (("bnpl-publish-old", 90_000), ("bnpl-publish-new", 3_000), ("somebody-elses", 90_000)):
+        (shared / name / "rows").mkdir(parents=True)
+        os.utime(shared / name, (time.time() - age_seconds,) * 2)
+
+    plan = begun(shop, shared)
+
+    assert {path.name for path in shared.iterdir()} == {"bnpl-publish-new", "somebody-elses", plan.folder.name}
 
 
 def test_staged_buckets_expire_by_themselves(shop: Shop, shared: Path) -> None:

@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,7 +29,6 @@ from tests.bnpl_features.store.shop import (
     batches,
     free_port,
     mortal_server,
-    new_shop,
     renamed,
     wait_until,
 )
@@ -38,16 +36,6 @@ from tests.bnpl_features.store.shop import (
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 SLACK_SECONDS = 0.05
 """What a busy machine may add to a time limit before a test calls it broken."""
-
-
-@pytest.fixture
-def mortal(tmp_path: Path) -> Iterator[tuple[Shop, int, int]]:
-    """A namespace with a published version on a server that may be stopped and killed: (shop, process, port)."""
-    port = free_port()
-    with mortal_server(tmp_path / "mortal", port) as process:
-        shop = new_shop(f"redis://127.0.0.1:{port}/0")
-        shop.publish(day=YESTERDAY)
-        yield shop, process.pid, port
 
 
 def test_a_customer_of_yesterdays_partition_is_fresh(any_shop: Shop) -> None:
