@@ -38,7 +38,8 @@ def exposition(families: Iterable[tuple[str, str, str, Iterable[Sample]]]) -> by
         for labels, value in samples:
             suffix = next((text for key, text in labels if key == "__suffix__"), "")
             shown = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels if key != "__suffix__")
-            lines.append(f"{name}{suffix}{{{shown}}} {value:g}" if shown else f"{name}{suffix} {value:g}")
+            # In full: of six digits a counter over a million would stand still between scrapes.
+            lines.append(f"{name}{suffix}{{{shown}}} {value!r}" if shown else f"{name}{suffix} {value!r}")
     return ("\n".join(lines) + "\n").encode()
 
 
