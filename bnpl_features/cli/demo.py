@@ -21,6 +21,9 @@ from bnpl_features.store.reader import CustomerFeatureStore
 from bnpl_features.store.reading.lookup import Status
 
 PUBLISHED_DAYS = 3
+_FEWEST_CUSTOMERS = 4_000
+"""Of fewer, three weeks hold too few missed payments to train on."""
+
 _LOOKUPS = 5_000
 _NEXT = """[bold]Where to look next[/bold]
   {program} get {customer_id}         one customer, as the scoring service reads it
@@ -34,13 +37,19 @@ _NEXT = """[bold]Where to look next[/bold]
 
 
 @click.command()
-@click.option("--customers", default=20_000, show_default=True, help="Size of the population.")
+@click.option(
+    "--customers",
+    type=click.IntRange(_FEWEST_CUSTOMERS),
+    default=20_000,
+    show_default=True,
+    help="Size of the population.",
+)
 @click.option("--days", default=150, show_default=True, help="Days of purchases before today.")
 @click.pass_context
 def demo(context: click.Context, customers: int, days: int) -> None:
     """Simulate purchases, run three days through Dagster, switch versions, train both models, score purchases.
 
-    Example: bnpl-features demo --customers 2000
+    Example: bnpl-features demo --customers 5000
     """
     started = time.monotonic()
     with named_exit():

@@ -104,7 +104,7 @@ def score_purchases(settings: Settings, url: str) -> None:
     shown = [*reversed(known[-_SHOWN_EACH_WAY:]), *known[:_SHOWN_EACH_WAY], nobody]
     print_table(
         f"Of {len(answered)} purchases, those whose score the customer's history moved most",
-        ("customer", "amount", "by the checkout alone", "scored", "by", "decision", "first reason"),
+        ("customer", "amount", "checkout alone", "scored", "by", "features", "decision", "first reason"),
         [_row(one) for one in shown],
     )
     p50, p99 = (sorted(single)[int(len(single) * share)] * 1_000 for share in (0.5, 0.99))
@@ -122,7 +122,8 @@ def _row(one: Answered) -> tuple[object, ...]:
         f"{one.purchase['amount']:.2f}",
         f"{one.by_checkout:.1%}",
         f"{answer['probability']:.1%}",
-        answer["model"] + (f" ({answer['fallback']})" if answer["fallback"] else ""),
+        answer["model"],
+        answer["feature_status"],
         answer["decision"],
         reasons[0]["text"] if reasons else "",
     )
