@@ -16,6 +16,7 @@ import dagster as dg
 from assets.failures import MAX_RETRIES, TRANSIENT, library_errors
 from assets.feature_vectors import VECTORS, VECTORS_TABLE
 from assets.gate import Verdict, examine
+from assets.monitoring import tell_end_of_run, tell_subject
 from assets.partitions import DAILY, labels
 from bnpl_features import __version__
 from bnpl_features.connect import retention_of
@@ -23,6 +24,7 @@ from bnpl_features.derive.layout import layout_of
 from bnpl_features.derive.partition import size_query
 from bnpl_features.derive.table import CUSTOMER_COLUMN
 from bnpl_features.features.catalog import BEHAVIOURAL
+from bnpl_features.monitoring.publication import publication_families
 from bnpl_features.store.manifest import Provenance
 from bnpl_features.store.publisher import Publication, begin, finish, place
 from bnpl_features.store.publishing.batches import customer_batches
@@ -105,7 +107,8 @@ def place_ranges(context: dg.OpExecutionContext, folder: str, share: list, store
 def finish_publication(
     context: dg.OpExecutionContext, folder: str, placed: list, store: StoreResource, settings: SettingsResource
 ) -> dg.Output[None]:
-    chosen = settings.load().store
+    configured = settings.load()
+    chosen = configured.store
     with library_errors(), _folder_removed_on_failure(context, folder), store.open() as target:
         publication = finish(
             target,
@@ -114,6 +117,8 @@ def finish_publication(
             expire_seconds=chosen.version_ttl_hours * 3_600,
             abandon_on_failure=_is_last(context),
         )
+    tell_subject(configured, context.log, "publication", publication_families(publication))
+    tell_end_of_run(configured, context.log, context.job_name, failed=False)
     return dg.Output(None, metadata=_metadata(publication))
 
 

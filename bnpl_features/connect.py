@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnpl_features.errors import SettingsError
-from bnpl_features.settings import ModelSettings, ScoringSettings, StoreSettings, WarehouseSettings
+from bnpl_features.monitoring.telling import Destinations
+from bnpl_features.settings import (
+    ModelSettings,
+    MonitoringSettings,
+    ScoringSettings,
+    StoreSettings,
+    WarehouseSettings,
+)
 from bnpl_features.store.connection import connect
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
 from bnpl_features.store.reader import CustomerFeatureStore
@@ -105,6 +112,12 @@ def guardrails_of(settings: ScoringSettings) -> Guardrails:
         from bnpl_features.scoring.experiments.guardrails import Guardrails
 
     return Guardrails(settings.guardrail_defaults, -settings.guardrail_approvals)
+
+
+def destinations_of(settings: MonitoringSettings) -> Destinations:
+    """Where jobs leave their metrics."""
+    folder = Path(settings.textfile_folder).expanduser() if settings.textfile_folder else None
+    return Destinations(folder, settings.pushgateway_url)
 
 
 @contextmanager

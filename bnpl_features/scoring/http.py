@@ -19,6 +19,7 @@ from bnpl_features.scoring.openapi import document
 from bnpl_features.scoring.problems import JSON, Answer, Refused, detail_of, problem_of, too_large
 from bnpl_features.scoring.purchase import NotJson, parse_batch, parse_purchase
 from bnpl_features.scoring.service import Service
+from bnpl_features.telemetry.exposition import CONTENT_TYPE
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -29,7 +30,6 @@ MOST_IN_BATCH = 500
 MOST_IN_FLIGHT = 512
 """Beyond it requests are turned away at once: one that waits for half a second is of no use to a checkout."""
 
-TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LOG = logging.getLogger("bnpl_features.scoring")
 
@@ -109,7 +109,7 @@ class Application:
         if path == "/readyz":
             return self._readiness()
         if path == "/metrics":
-            return Answer(200, metrics_of(self.service), TEXT)
+            return Answer(200, metrics_of(self.service), CONTENT_TYPE)
         return Answer(200, self._document)
 
     async def _score(

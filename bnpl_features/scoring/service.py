@@ -131,9 +131,11 @@ class Service:
         self.measures.predictions[
             prediction.model or "",
             str(prediction.model_version or ""),
+            prediction.experiment or "",
             prediction.arm,
             prediction.decision.value,
-            prediction.fallback or prediction.feature_status,
+            prediction.feature_status,
+            prediction.fallback or "",
         ] += 1
         self.log.append(record_of(prediction, purchase, self._digest, now))
         for experiment, arm in assignments.shadows:
