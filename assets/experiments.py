@@ -10,7 +10,7 @@ from assets.monitoring import tell_subject
 from assets.predictions import EXPERIMENTS_GROUP, OWNERS, PREDICTIONS, predictions
 from assets.transactions import TRANSACTIONS
 from bnpl_features.connect import guardrails_of, open_shelf
-from bnpl_features.monitoring.experiments import experiment_families
+from bnpl_features.monitoring.experiments import experiment_families, without_experiment
 from bnpl_features.scoring.experiments.analysis import Report
 from bnpl_features.scoring.experiments.reporting import enforce, report_on
 from bnpl_features.scoring.experiments.shelf import read_definitions
@@ -35,6 +35,7 @@ def experiment_report(
     with library_errors(), open_shelf(chosen.scoring, chosen.store) as shelf, warehouse.open() as engine:
         running = read_definitions(shelf).running
         if running is None:
+            tell_subject(chosen, context.log, "experiment", without_experiment())
             return dg.MaterializeResult(metadata={"running": "none"})
         report = report_on(
             engine,

@@ -22,5 +22,10 @@ def experiment_families(experiment: str, report: Report, harm: Sequence[str]) ->
     yield by_label(catalogue.EXPERIMENT_HARM, {(experiment,): len(harm)})
 
 
+def without_experiment() -> Iterator[Family]:
+    """None is running: what was told of the last one no longer counts."""
+    yield valued(catalogue.EXPERIMENT_REPORTED, time.time())
+
+
 def _known(values: dict[tuple[str, str], float]) -> dict[tuple[object, ...], float]:
     return {key: value for key, value in values.items() if not math.isnan(value)}
