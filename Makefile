@@ -68,7 +68,7 @@ bench: .venv/ready .venv-feast/ready ## Benchmarks, each beside a peer and the p
 docs: .venv/ready ## Write docs/features.md, docs/metrics.md and the dashboards from the declarations
 	$(BIN)/bnpl-features features --write-reference docs/features.md
 	$(BIN)/bnpl-features metrics --write-reference docs/metrics.md
-	$(BIN)/python -m deploy.monitoring.dashboards
+	$(BIN)/python -m deploy.monitoring.panels
 
 .PHONY: pins
 pins: .venv/ready ## Resolve constraints.txt anew

@@ -18,7 +18,9 @@ from tests.monitors import program
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "deploy" / "monitoring"
 RUNBOOKS = ROOT / "docs" / "runbooks"
-RULES = [rule for group in yaml.safe_load((MONITORING / "alerts.yaml").read_text())["groups"] for rule in group["rules"]]
+RULES = [
+    rule for group in yaml.safe_load((MONITORING / "alerts.yaml").read_text())["groups"] for rule in group["rules"]
+]
 ALERTS = [rule for rule in RULES if "alert" in rule]
 TESTS = sorted((MONITORING / "tests").glob("*.yaml"))
 SERIES = {
