@@ -114,7 +114,7 @@ class MonitoringSettings:
     textfile_folder: str = ""
     pushgateway_url: str = ""
     traces: str = "none"
-    otlp_endpoint: str = ""
+    traces_endpoint: str = ""
     service_name: str = ""
 
 
@@ -196,7 +196,7 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "BNPL_TEXTFILE_FOLDER": ("monitoring", "textfile_folder"),
     "BNPL_PUSHGATEWAY_URL": ("monitoring", "pushgateway_url"),
     "OTEL_TRACES_EXPORTER": ("monitoring", "traces"),
-    "OTEL_EXPORTER_OTLP_ENDPOINT": ("monitoring", "otlp_endpoint"),
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": ("monitoring", "traces_endpoint"),
     "OTEL_SERVICE_NAME": ("monitoring", "service_name"),
     "BNPL_TRANSACTIONS": ("transactions", "relation"),
 }

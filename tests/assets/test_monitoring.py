@@ -7,7 +7,9 @@ from pathlib import Path
 from bnpl_features.monitoring.store import end_of
 from bnpl_features.simulator import ConstantColumn
 from tests.bnpl_features.monitoring.test_telling import samples
+from tests.bnpl_features.store.test_publisher_tracing import STEPS
 from tests.code_location import DAY, POPULATION, YESTERDAY, CodeLocation, why
+from tests.receiver import receiver
 
 
 def told(folder: Path) -> dict[str, float]:
@@ -46,6 +48,16 @@ def test_a_run_that_is_stopped_by_drift_tells_that_it_failed_and_what_drifted(
     assert found["bnpl_drift_features device error"] >= 1
     assert found["bnpl_drift_largest_index device"] > 0.25
     assert found["bnpl_active_as_of_timestamp_seconds"] == end_of(YESTERDAY)
+
+
+def test_a_run_sends_the_spans_of_its_publication_where_the_settings_say(location: CodeLocation) -> None:
+    with receiver() as received:
+        traced = location.having(OTEL_TRACES_EXPORTER="otlp", OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=received.url)
+        assert traced.publish_alone(DAY).success
+
+    assert [span.name for span in sorted(received.spans, key=lambda s: s.start_time_unix_nano)] == STEPS
+    assert len({span.trace_id for span in received.spans}) == 1
+    assert received.services == {"bnpl-features"}
 
 
 def test_metrics_that_cannot_be_told_fail_no_run(location: CodeLocation, tmp_path: Path) -> None:
