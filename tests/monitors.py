@@ -51,12 +51,15 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(folder: Path, targets: Mapping[str, str], rules: Path | None = None) -> Iterator[Prometheus]:
-    """Scrapes `targets`, job -> host:port, twice a second."""
+def prometheus(
+    folder: Path, targets: Mapping[str, str], rules: Path | None = None, alertmanager: str = ""
+) -> Iterator[Prometheus]:
+    """Scrapes `targets`, job -> host:port, twice a second; alerts go to `alertmanager`, host:port."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = {
         "global": {"scrape_interval": "500ms", "evaluation_interval": "500ms"},
         "rule_files": [str(rules)] if rules else [],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}] if alertmanager else []},
         "scrape_configs": [
             {"job_name": job, "static_configs": [{"targets": [address]}]} for job, address in targets.items()
         ],
@@ -71,6 +74,23 @@ def prometheus(folder: Path, targets: Mapping[str, str], rules: Path | None = No
     ]
     with started(words, f"http://127.0.0.1:{port}/-/ready") as url:
         yield Prometheus(url.removesuffix("/-/ready"))
+
+
+@contextmanager
+def alertmanager_of(folder: Path, settings: Mapping[str, Any]) -> Iterator[str]:
+    """The address of an Alertmanager."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "alertmanager.yml").write_text(yaml.safe_dump(dict(settings)))
+    port = free_port()
+    words = [
+        program("prometheus-alertmanager", "prometheus-alertmanager"),
+        f"--config.file={folder / 'alertmanager.yml'}",
+        f"--storage.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+    ]
+    with started(words, f"http://127.0.0.1:{port}/-/ready"):
+        yield f"127.0.0.1:{port}"
 
 
 @contextmanager
