@@ -12,7 +12,7 @@ from rich.markup import escape
 from bnpl_features.cli.output import named_exit
 from bnpl_features.collection import collect
 from bnpl_features.connect import destinations_of
-from bnpl_features.errors import BnplFeaturesError
+from bnpl_features.errors import BnplFeaturesError, SettingsError
 from bnpl_features.monitoring.telling import tell
 from bnpl_features.settings import load_settings
 from bnpl_features.telemetry.catalogue import CATALOGUE
@@ -46,9 +46,14 @@ def metrics(telling: bool, write_reference: Path | None) -> None:
 
     with named_exit():
         settings = load_settings()
+        destinations = destinations_of(settings.monitoring)
+        if telling and not destinations.is_anywhere:
+            raise SettingsError(
+                "there is no place to leave metrics; set BNPL_TEXTFILE_FOLDER or BNPL_PUSHGATEWAY_URL, or leave --tell out"
+            )
         found = list(collect(settings, complain))
         if telling:
-            tell(destinations_of(settings.monitoring), SUBJECT, found)
+            tell(destinations, SUBJECT, found)
     sys.stdout.write(exposition(found).decode())
     sys.stdout.flush()
     sys.exit(max(codes))

@@ -27,6 +27,8 @@ from bnpl_features.scoring.predictions import PredictionLog
 from bnpl_features.settings import load_settings
 from bnpl_features.store.connection import connect
 from bnpl_features.store.versions import State, audit_trail, list_versions, retained_versions
+from bnpl_features.telemetry.catalogue import CATALOGUE
+from bnpl_features.telemetry.metric import Teller
 from deploy.monitoring.panels import DASHBOARDS, FOLDER, written
 from tests.bnpl_features.scoring.counter import running
 from tests.bnpl_features.scoring.test_predictions import record
@@ -186,6 +188,16 @@ def test_each_panel_shows_something(deployment: Deployment, expression: str) -> 
     found = deployment.prometheus.query(expression.replace("$__rate_interval", "1m"))
 
     assert bool(found) == (expression not in EMPTY_UNLESS), "no data"
+
+
+def test_jobs_have_told_exactly_what_is_declared_of_them(deployment: Deployment) -> None:
+    folder = Path(deployment.location.settings["BNPL_TEXTFILE_FOLDER"])
+
+    text = "".join(file.read_text() for file in folder.glob("bnpl_*.prom"))
+
+    told = {line.split()[2]: line.split()[3] for line in text.splitlines() if line.startswith("# TYPE")}
+    live = (Teller.SERVICE, Teller.READER)
+    assert told == {metric.name: metric.kind.value for metric in CATALOGUE if metric.teller not in live}
 
 
 def test_prometheus_runs_every_rule_without_an_error(deployment: Deployment) -> None:

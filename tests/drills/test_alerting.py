@@ -1,4 +1,4 @@
-"""From a fault to the telephone: a real service and store, Prometheus and Alertmanager with the files that are shipped."""
+"""From a fault to the telephone: a real service and store, Prometheus and Alertmanager with the shipped files."""
 
 from __future__ import annotations
 

@@ -44,6 +44,10 @@ def test_a_part_that_does_not_answer_is_told_and_ends_with_its_code(
     assert samples(result.stdout)["bnpl_collected warehouse"] == 1
 
 
+def test_leaving_them_without_a_place_to_is_refused(cli: CommandLine) -> None:
+    assert "set BNPL_TEXTFILE_FOLDER" in cli.refused("metrics", "--tell")
+
+
 def test_they_are_left_for_node_exporter_too(cli: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     cli("simulate", "--customers", "60", "--days", "40")
     monkeypatch.setenv("BNPL_TEXTFILE_FOLDER", str(tmp_path / "told"))
