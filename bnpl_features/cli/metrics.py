@@ -49,7 +49,7 @@ def metrics(telling: bool, write_reference: Path | None) -> None:
         destinations = destinations_of(settings.monitoring)
         if telling and not destinations.is_anywhere:
             raise SettingsError(
-                "there is no place to leave metrics; set BNPL_TEXTFILE_FOLDER or BNPL_PUSHGATEWAY_URL, or leave --tell out"
+                "there is no place to leave metrics; set BNPL_TEXTFILE_FOLDER or BNPL_PUSHGATEWAY_URL, or drop --tell"
             )
         found = list(collect(settings, complain))
         if telling:
