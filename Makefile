@@ -34,7 +34,7 @@ help: ## This list
 	@touch $@
 
 .PHONY: demo
-demo: .venv/ready ## The whole job on embedded parts: simulate, compute, check, publish, switch twice, read
+demo: .venv/ready ## The whole job on embedded parts: simulate, compute, check, publish, switch, read, train, score
 	$(BIN)/bnpl-features demo
 
 .PHONY: up

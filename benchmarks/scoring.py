@@ -2,7 +2,8 @@
 
     python -m benchmarks.scoring [customers] [seconds]
 
-Service, Redis and load generator share the machine. Needs Debian's `wrk` and `redis-server`.
+Service, Redis and load generator share the machine. Needs Debian's `wrk` and `redis-server`; Feast's feature
+server beside it needs `make .venv-feast/ready`.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import redis
 
+from benchmarks.feast_server import FEAST, feast_body, feast_server
 from benchmarks.model import made_up
 from benchmarks.servers import redis_server
 from benchmarks.steady import steady
@@ -82,6 +86,7 @@ def main() -> None:
             shutdown(url)
             time.sleep(2.0)
             rows += measured(port, customers, seconds, "store down")
+        rows += peer(folder, customers, seconds)
     print_table(
         f"The prediction service, one worker, {customers:,} customers, {seconds} s each, service, Redis and load "
         f"generator on one machine, {NOT_APPROVED_SHARE:.0%} of known customers' purchases with reasons",
@@ -145,7 +150,7 @@ def service(url: str, folder: Path, thresholds: tuple[float, float]) -> Iterator
 def measured(port: int, customers: int, seconds: int, store: str) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for name, path in _PATHS.items():
-        a_second, p50, p99, failed = wrk(port, path, customers, seconds)
+        a_second, p50, p99, failed = wrk(port, path, BODY, customers, seconds)
         rows.append((f"{name}, as fast as it goes", store, f"{60 * a_second:,.0f}", f"{p50:.2f}", f"{p99:.2f}", failed))
     for rate in RATES_PER_SECOND:
         found = steady(port, _PATHS["score"], BODY, customers, rate, seconds)
@@ -155,10 +160,27 @@ def measured(port: int, customers: int, seconds: int, store: str) -> list[tuple[
     return rows
 
 
-def wrk(port: int, path: str, customers: int, seconds: int) -> tuple[float, float, float, int]:
-    """Predictions a second, p50 and p99 in milliseconds, answers other than 200."""
+def peer(folder: Path, customers: int, seconds: int) -> list[tuple[object, ...]]:
+    """Feast's feature server, which looks up and does not score; nothing where its environment is missing."""
+    if not FEAST.exists():
+        print("for Feast's figures: make .venv-feast/ready")
+        return []
+    layout = layout_of(BEHAVIOURAL)
+    vectors = folder / "vectors.parquet"
+    pq.write_table(pa.Table.from_batches(random_vectors(layout, customers)), vectors)
+    with redis_server(folder / "feast-redis") as url:
+        assert url is not None
+        with feast_server(folder, vectors, url) as port:
+            body = feast_body(layout.names)
+            a_second, p50, p99, failed = wrk(port, "/get-online-features", body, customers, seconds)
+    name = "Feast's server, lookup only, as fast as it goes"
+    return [(name, "up", f"{60 * a_second:,.0f}", f"{p50:.2f}", f"{p99:.2f}", failed)]
+
+
+def wrk(port: int, path: str, body: str, customers: int, seconds: int) -> tuple[float, float, float, int]:
+    """Answers a second, p50 and p99 in milliseconds, answers other than 200."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(_SCRIPT.format(start=0, customers=customers, path=path, body=BODY))
+        script.write(_SCRIPT.format(start=0, customers=customers, path=path, body=body))
         script.flush()
         words = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}", "--latency", "-s", script.name]
         text = subprocess.run([*words, f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True).stdout

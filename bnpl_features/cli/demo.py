@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import click
 
+from bnpl_features.cli.demo_scoring import score_purchases, train_and_promote
 from bnpl_features.cli.output import console, named_exit, print_table, progress_bar
 from bnpl_features.cli.pipeline import DAILY_JOB, launch
 from bnpl_features.cli.purchases import simulate, yesterday
@@ -20,29 +21,40 @@ from bnpl_features.store.reader import CustomerFeatureStore
 from bnpl_features.store.reading.lookup import Status
 
 PUBLISHED_DAYS = 3
+_FEWEST_CUSTOMERS = 4_000
+"""Of fewer, three weeks hold too few missed payments to train on."""
+
 _LOOKUPS = 5_000
 _NEXT = """[bold]Where to look next[/bold]
   {program} get {customer_id}         one customer, as the scoring service reads it
   {program} versions --audit         the versions, and who did what
   {program} features                 the catalogue; docs/features.md is its page
   {program} rollback --reason demo   one pointer write
+  {program} models --audit           the risk models, and how they were promoted
+  {program} serve                    the prediction service; docs/scoring.md is its page
   make up   Dagster on this data: graph, runs, checks, schedules
 """
 
 
 @click.command()
-@click.option("--customers", default=20_000, show_default=True, help="Size of the population.")
+@click.option(
+    "--customers",
+    type=click.IntRange(_FEWEST_CUSTOMERS),
+    default=20_000,
+    show_default=True,
+    help="Size of the population.",
+)
 @click.option("--days", default=150, show_default=True, help="Days of purchases before today.")
 @click.pass_context
 def demo(context: click.Context, customers: int, days: int) -> None:
-    """Simulate purchases, run the newest three days through Dagster, switch versions, read customers back.
+    """Simulate purchases, run three days through Dagster, switch versions, train both models, score purchases.
 
-    Example: bnpl-features demo --customers 2000
+    Example: bnpl-features demo --customers 5000
     """
     started = time.monotonic()
     with named_exit():
         settings = load_settings()
-    with named_exit(), store_url(settings.store):
+    with named_exit(), store_url(settings.store) as url:
         console.rule("1. Purchases")
         context.invoke(simulate, customers=customers, days=days, until=None, seed=0)
         console.rule("2. The daily job, three partitions, through Dagster")
@@ -54,6 +66,10 @@ def demo(context: click.Context, customers: int, days: int) -> None:
         context.invoke(versions, audit=True, as_json=False)
         console.rule("4. Lookups")
         found = _read_back(settings, customers)
+        console.rule("5. Risk models: the checkout alone, and with the customer's history")
+        train_and_promote(settings)
+        console.rule("6. The prediction service")
+        score_purchases(settings, url)
     console.rule()
     console.print(_NEXT.format(program=sys.argv[0], customer_id=found))
     console.print(f"Done in {time.monotonic() - started:.0f} s.")

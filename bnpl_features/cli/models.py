@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,9 +12,11 @@ from bnpl_features.cli.model_tables import print_ablation, print_evaluation, pri
 from bnpl_features.cli.output import acting_user, console, moment, named_exit, print_json, print_table, progress_bar
 from bnpl_features.cli.purchases import yesterday
 from bnpl_features.connect import model_registry, open_warehouse, training_spec
-from bnpl_features.settings import ModelSettings, load_settings
+from bnpl_features.settings import ModelSettings, Settings, load_settings
 
 if TYPE_CHECKING:
+    from bnpl_features.risk_model.evaluation import Evaluation
+    from bnpl_features.risk_model.registry import Version
     from bnpl_features.risk_model.training_set import TrainingSet
 
 _NAMES = ("transaction_only", "behavioural")
@@ -72,44 +74,53 @@ def train(as_of: datetime | None, days: int | None, as_json: bool) -> None:
 
     Example: bnpl-features train --as-of 2026-11-20
     """
+    with named_exit():
+        settings = load_settings()
+        training, evaluation, registered = train_and_register(settings, as_of.date() if as_of else yesterday(), days)
+    if as_json:
+        print_json({"registered": [one.__dict__ for one in registered], "evaluation": evaluation.to_json()})
+        return
+    spec = training.spec
+    console.print(
+        f"{training.rows:,} purchases, {spec.first_day} to {spec.last_day}, training set {training.fingerprint}"
+    )
+    print_evaluation(evaluation)
+    for one in registered:
+        console.print(f"{one.name} {one.number} is registered as {', '.join(one.aliases)}")
+    console.print('Next: bnpl-features promote behavioural --reason "..."')
+
+
+def train_and_register(
+    settings: Settings, as_of: date, days: int | None
+) -> tuple[TrainingSet, Evaluation, list[Version]]:
+    """Both models from one training set, judged on its last purchases, and registered as challengers."""
     from bnpl_features.risk_model.assembly import assemble
     from bnpl_features.risk_model.evaluation import evaluate as evaluate_models
     from bnpl_features.risk_model.registry import register
     from bnpl_features.risk_model.training import train as train_model
     from bnpl_features.risk_model.training_set import read_training_set
 
-    with named_exit(), progress_bar("rows") as report:
-        settings = load_settings()
-        chosen = settings.model
+    chosen = settings.model
+    with progress_bar("rows") as report:
         registry = model_registry(chosen)
-        spec = training_spec(chosen, as_of.date() if as_of else yesterday(), days)
         folder = assemble(
             open_warehouse(settings.warehouse),
             settings.source,
-            spec,
+            training_spec(chosen, as_of, days),
             chosen.training_sets,
             labels={"asset": "training_set"},
             progress=report,
         )
-        training = read_training_set(folder)
-        trained = [train_model(name, training, threads=chosen.threads) for name in _NAMES]
-        evaluation = evaluate_models(
-            trained,
-            training,
-            threshold=chosen.high_risk_threshold,
-            resamples=chosen.resamples,
-            threads=chosen.threads,
-        )
-        registered = [register(registry, model, evaluation, actor=acting_user()) for model in trained]
-    if as_json:
-        print_json({"registered": [one.__dict__ for one in registered], "evaluation": evaluation.to_json()})
-        return
-    first, last = str(spec.first_day), str(spec.last_day)
-    console.print(f"{training.rows:,} purchases, {first} to {last}, training set {training.fingerprint}")
-    print_evaluation(evaluation)
-    for one in registered:
-        console.print(f"{one.name} {one.number} is registered as {', '.join(one.aliases)}")
-    console.print('Next: bnpl-features promote behavioural --reason "..."')
+    training = read_training_set(folder)
+    trained = [train_model(name, training, threads=chosen.threads) for name in _NAMES]
+    evaluation = evaluate_models(
+        trained,
+        training,
+        threshold=chosen.high_risk_threshold,
+        resamples=chosen.resamples,
+        threads=chosen.threads,
+    )
+    return training, evaluation, [register(registry, model, evaluation, actor=acting_user()) for model in trained]
 
 
 @click.command()
