@@ -51,7 +51,7 @@ test: .venv/ready .venv-emulator/ready ## All tests
 	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST)
 
 .PHONY: drill
-drill: .venv/ready ## Proofs that take minutes: switches under load, publishers killed, primaries lost
+drill: .venv/ready ## Proofs that take minutes: switches under load, publishers killed, primaries lost, the telephone
 	$(BIN)/pytest -m drill -s tests/drills $(PYTEST)
 
 .PHONY: lint
