@@ -51,7 +51,7 @@ test: .venv/ready .venv-emulator/ready ## All tests
 	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST)
 
 .PHONY: drill
-drill: .venv/ready ## Proofs that take minutes: switches under load, publishers killed, primaries lost
+drill: .venv/ready ## Proofs that take minutes: switches under load, publishers killed, primaries lost, the telephone
 	$(BIN)/pytest -m drill -s tests/drills $(PYTEST)
 
 .PHONY: lint
@@ -65,8 +65,10 @@ bench: .venv/ready .venv-feast/ready ## Benchmarks, each beside a peer and the p
 	$(BIN)/python -m benchmarks
 
 .PHONY: docs
-docs: .venv/ready ## Write docs/features.md from the declarations
+docs: .venv/ready ## Write docs/features.md, docs/metrics.md and the dashboards from the declarations
 	$(BIN)/bnpl-features features --write-reference docs/features.md
+	$(BIN)/bnpl-features metrics --write-reference docs/metrics.md
+	$(BIN)/python -m deploy.monitoring.panels
 
 .PHONY: pins
 pins: .venv/ready ## Resolve constraints.txt anew

@@ -6,9 +6,11 @@ import dagster as dg
 
 from assets.failures import library_errors
 from assets.feature_groups import WAREHOUSE_POOL
+from assets.monitoring import tell_subject
 from assets.predictions import EXPERIMENTS_GROUP, OWNERS, PREDICTIONS, predictions
 from assets.transactions import TRANSACTIONS
 from bnpl_features.connect import guardrails_of, open_shelf
+from bnpl_features.monitoring.experiments import experiment_families, without_experiment
 from bnpl_features.scoring.experiments.analysis import Report
 from bnpl_features.scoring.experiments.reporting import enforce, report_on
 from bnpl_features.scoring.experiments.shelf import read_definitions
@@ -33,6 +35,7 @@ def experiment_report(
     with library_errors(), open_shelf(chosen.scoring, chosen.store) as shelf, warehouse.open() as engine:
         running = read_definitions(shelf).running
         if running is None:
+            tell_subject(chosen, context.log, "experiment", without_experiment())
             return dg.MaterializeResult(metadata={"running": "none"})
         report = report_on(
             engine,
@@ -43,6 +46,7 @@ def experiment_report(
             labels={"asset": "experiment_report", "run": context.run.run_id},
         )
         harm = enforce(shelf, running, report, guardrails_of(chosen.scoring))
+    tell_subject(chosen, context.log, "experiment", experiment_families(running.name, report, harm))
     for one in harm:
         context.log.error("experiment %s was stopped: %s", running.name, one)
     return dg.MaterializeResult(

@@ -16,13 +16,15 @@ import dagster as dg
 from assets.failures import MAX_RETRIES, TRANSIENT, library_errors
 from assets.feature_vectors import VECTORS, VECTORS_TABLE
 from assets.gate import Verdict, examine
+from assets.monitoring import tell_end_of_run, tell_subject
 from assets.partitions import DAILY, labels
 from bnpl_features import __version__
-from bnpl_features.connect import retention_of
+from bnpl_features.connect import open_tracer, retention_of
 from bnpl_features.derive.layout import layout_of
 from bnpl_features.derive.partition import size_query
 from bnpl_features.derive.table import CUSTOMER_COLUMN
 from bnpl_features.features.catalog import BEHAVIOURAL
+from bnpl_features.monitoring.publication import publication_families
 from bnpl_features.store.manifest import Provenance
 from bnpl_features.store.publisher import Publication, begin, finish, place
 from bnpl_features.store.publishing.batches import customer_batches
@@ -35,6 +37,7 @@ from resources.warehouse import WarehouseResource
 
 PUBLISHED = dg.AssetKey("published_features")
 PUBLICATION_POOL = "publication"
+TRACED_AS = "bnpl-features"
 DEADLINE_CRON = "0 6 * * *"
 _LEASE_WAIT_SECONDS = 1_800.0
 """How long a run waits for the publication before it: the pool holds back only its first step."""
@@ -59,8 +62,14 @@ def begin_publication(
     _refuse_unless_newest(context, gate.check_keys())
     layout = layout_of(BEHAVIOURAL)
     asked_by = labels(context, PUBLISHED.to_user_string(), day)
-    chosen = settings.load().store
-    with library_errors(), warehouse.open() as engine, store.open() as target:
+    configured = settings.load()
+    chosen = configured.store
+    with (
+        library_errors(),
+        warehouse.open() as engine,
+        store.open() as target,
+        open_tracer(configured.monitoring, TRACED_AS) as tracer,
+    ):
         size = next(engine.read(size_query(VECTORS_TABLE, day), asked_by)).to_pylist()[0]
         batches = engine.read_partition(VECTORS_TABLE, day, (CUSTOMER_COLUMN, *layout.names), asked_by)
         plan = begin(
@@ -80,6 +89,7 @@ def begin_publication(
             shared_folder=Path(chosen.publish_folder) if chosen.publish_folder else None,
             lease_wait_seconds=_LEASE_WAIT_SECONDS,
             report=_log(context),
+            tracer=tracer,
         )
     yield dg.Output(str(plan.folder), output_name="folder")
     for number in range(min(chosen.publish_workers, plan.ranges.count)):
@@ -88,8 +98,15 @@ def begin_publication(
 
 
 @dg.op(description="Write some bucket ranges to the store and read them back; may be retried on its own.")
-def place_ranges(context: dg.OpExecutionContext, folder: str, share: list, store: StoreResource) -> int:
-    with library_errors(), _folder_removed_on_failure(context, folder), store.open() as target:
+def place_ranges(
+    context: dg.OpExecutionContext, folder: str, share: list, store: StoreResource, settings: SettingsResource
+) -> int:
+    with (
+        library_errors(),
+        _folder_removed_on_failure(context, folder),
+        store.open() as target,
+        open_tracer(settings.load().monitoring, TRACED_AS) as tracer,
+    ):
         placed = place(
             target,
             Plan.load(Path(folder)),
@@ -97,6 +114,7 @@ def place_ranges(context: dg.OpExecutionContext, folder: str, share: list, store
             again=context.retry_number > 0,
             abandon_on_failure=_is_last(context),
             report=_log(context),
+            tracer=tracer,
         )
     return sum(part.customers for part in placed)
 
@@ -105,15 +123,24 @@ def place_ranges(context: dg.OpExecutionContext, folder: str, share: list, store
 def finish_publication(
     context: dg.OpExecutionContext, folder: str, placed: list, store: StoreResource, settings: SettingsResource
 ) -> dg.Output[None]:
-    chosen = settings.load().store
-    with library_errors(), _folder_removed_on_failure(context, folder), store.open() as target:
+    configured = settings.load()
+    chosen = configured.store
+    with (
+        library_errors(),
+        _folder_removed_on_failure(context, folder),
+        store.open() as target,
+        open_tracer(configured.monitoring, TRACED_AS) as tracer,
+    ):
         publication = finish(
             target,
             Plan.load(Path(folder)),
             retention=retention_of(chosen),
             expire_seconds=chosen.version_ttl_hours * 3_600,
             abandon_on_failure=_is_last(context),
+            tracer=tracer,
         )
+    tell_subject(configured, context.log, "publication", publication_families(publication))
+    tell_end_of_run(configured, context.log, context.job_name, failed=False)
     return dg.Output(None, metadata=_metadata(publication))
 
 

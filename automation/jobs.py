@@ -9,6 +9,7 @@ from assets.feature_vectors import feature_vectors
 from assets.predictions import EXPERIMENTS_GROUP
 from assets.publication import published_features
 from assets.training import TRAINING_GROUP
+from automation.hooks import tell_failure
 
 DAILY_JOB = "daily_features"
 CHECKED_JOB = "checked_features"
@@ -28,6 +29,7 @@ daily_features = dg.define_asset_job(
     DAILY_JOB,
     selection=_DAILY,
     executor_def=_EXECUTOR,
+    hooks={tell_failure},
     description="One day from purchases to served features: compute, check, publish.",
 )
 

@@ -9,13 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnpl_features.errors import SettingsError
-from bnpl_features.settings import ModelSettings, ScoringSettings, StoreSettings, WarehouseSettings
+from bnpl_features.monitoring.telling import Destinations
+from bnpl_features.settings import (
+    ModelSettings,
+    MonitoringSettings,
+    ScoringSettings,
+    StoreSettings,
+    WarehouseSettings,
+)
 from bnpl_features.store.connection import connect
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
 from bnpl_features.store.reader import CustomerFeatureStore
 from bnpl_features.store.reading.lookups import BUDGET_SECONDS
 from bnpl_features.store.retirement import Retention
 from bnpl_features.store.target import Target
+from bnpl_features.telemetry.tracing import UNTRACED, Tracer
 from bnpl_features.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -62,7 +70,7 @@ def model_registry(settings: ModelSettings) -> Registry:
         return open_registry(settings.registry_url, settings.folder, settings.registry_prefix)
 
 
-def serving_of(settings: ScoringSettings, store: StoreSettings, url: str) -> Serving:
+def serving_of(settings: ScoringSettings, store: StoreSettings, url: str, tracer: Tracer = UNTRACED) -> Serving:
     """How the prediction service is configured, with the store at `url`."""
     with _extra("scoring"):
         from bnpl_features.scoring.core import Rules
@@ -97,6 +105,7 @@ def serving_of(settings: ScoringSettings, store: StoreSettings, url: str) -> Ser
         request_seconds=settings.request_seconds,
         drain_seconds=settings.drain_seconds,
         most_queued=settings.most_queued_predictions,
+        tracer=tracer,
     )
 
 
@@ -105,6 +114,25 @@ def guardrails_of(settings: ScoringSettings) -> Guardrails:
         from bnpl_features.scoring.experiments.guardrails import Guardrails
 
     return Guardrails(settings.guardrail_defaults, -settings.guardrail_approvals)
+
+
+def destinations_of(settings: MonitoringSettings) -> Destinations:
+    """Where jobs leave their metrics."""
+    folder = Path(settings.textfile_folder).expanduser() if settings.textfile_folder else None
+    return Destinations(folder, settings.pushgateway_url)
+
+
+@contextmanager
+def open_tracer(settings: MonitoringSettings, service_name: str) -> Iterator[Tracer]:
+    """Where spans go: nowhere, unless the settings say otherwise. `service_name` is who tells, if they do not."""
+    if settings.traces == "none":
+        yield UNTRACED
+        return
+    with _extra("tracing"):
+        from bnpl_features.telemetry.otlp import exporting
+
+    with exporting(settings.service_name or service_name, settings.traces_endpoint) as tracer:
+        yield tracer
 
 
 @contextmanager

@@ -123,6 +123,12 @@ class ExperimentRefused(BnplFeaturesError):
     exit_code = 2
 
 
+class MetricsNotTold(BnplFeaturesError):
+    """What a job has to tell reached neither textfile nor Pushgateway; its work is done all the same."""
+
+    exit_code = 1
+
+
 class DocumentMoved(BnplFeaturesError):
     """Somebody else changed a shared document first."""
 

@@ -108,6 +108,17 @@ class ScoringSettings:
 
 
 @dataclass(frozen=True)
+class MonitoringSettings:
+    """Where jobs leave their metrics and traces go; empty or `none` is nowhere."""
+
+    textfile_folder: str = ""
+    pushgateway_url: str = ""
+    traces: str = "none"
+    traces_endpoint: str = ""
+    service_name: str = ""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that can be configured; see docs/settings.md."""
 
@@ -116,6 +127,7 @@ class Settings:
     checks: CheckSettings = CheckSettings()
     model: ModelSettings = ModelSettings()
     scoring: ScoringSettings = ScoringSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
     source: Source = field(default_factory=Source)
 
 
@@ -181,6 +193,11 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "BNPL_SCORING_MOST_QUEUED_PREDICTIONS": ("scoring", "most_queued_predictions"),
     "BNPL_SCORING_GUARDRAIL_DEFAULTS": ("scoring", "guardrail_defaults"),
     "BNPL_SCORING_GUARDRAIL_APPROVALS": ("scoring", "guardrail_approvals"),
+    "BNPL_TEXTFILE_FOLDER": ("monitoring", "textfile_folder"),
+    "BNPL_PUSHGATEWAY_URL": ("monitoring", "pushgateway_url"),
+    "OTEL_TRACES_EXPORTER": ("monitoring", "traces"),
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": ("monitoring", "traces_endpoint"),
+    "OTEL_SERVICE_NAME": ("monitoring", "service_name"),
     "BNPL_TRANSACTIONS": ("transactions", "relation"),
 }
 """Environment variable -> (section, key) of the settings file."""

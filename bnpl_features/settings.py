@@ -17,6 +17,7 @@ from bnpl_features.sections import (
     VARIABLES,
     CheckSettings,
     ModelSettings,
+    MonitoringSettings,
     ScoringSettings,
     Settings,
     StoreSettings,
@@ -27,11 +28,13 @@ from bnpl_features.warehouse.transactions import Source
 FILE_VARIABLE = "BNPL_SETTINGS"
 DEFAULT_FILE = "bnpl-features.toml"
 ENGINES = ("duckdb", "bigquery")
+TRACES = ("none", "otlp")
 
 __all__ = [
     "VARIABLES",
     "CheckSettings",
     "ModelSettings",
+    "MonitoringSettings",
     "ScoringSettings",
     "Settings",
     "StoreSettings",
@@ -45,7 +48,7 @@ T = TypeVar("T")
 _COLUMN_VARIABLE = "BNPL_COLUMN_"
 """BNPL_COLUMN_<CANONICAL NAME>=<own name> maps one column."""
 
-_SECTIONS = ("warehouse", "store", "checks", "model", "scoring", "transactions")
+_SECTIONS = ("warehouse", "store", "checks", "model", "scoring", "monitoring", "transactions")
 _SOURCE_KEYS = ("relation", "columns")
 _SECRET_KEYS = ("url", "registry_url", "customer_key", "previous_customer_keys")
 """Their values, a URL with a password among them, are never part of a message."""
@@ -83,10 +86,13 @@ def load_settings(
         checks=_section(CheckSettings, "checks", values, named),
         model=_section(ModelSettings, "model", values, named),
         scoring=_section(ScoringSettings, "scoring", values, named),
+        monitoring=_section(MonitoringSettings, "monitoring", values, named),
         source=_source(values.get("transactions", {}), variables),
     )
     if settings.warehouse.engine not in ENGINES:
         raise SettingsError(f"warehouse engine {settings.warehouse.engine!r}: choose one of {', '.join(ENGINES)}")
+    if settings.monitoring.traces not in TRACES:
+        raise SettingsError(f"monitoring.traces {settings.monitoring.traces!r}: choose one of {', '.join(TRACES)}")
     _require_order("checks.drift_warn and drift_error", settings.checks.drift_warn, settings.checks.drift_error)
     return settings
 

@@ -15,16 +15,18 @@ ROOT = Path(__file__).parent.parent
 LOCATION_LAYERS = ["definitions", "automation", "checks", "assets", "resources", "bnpl_features"]
 LIBRARY_LAYERS = [
     {"cli"},
-    {"doctor"},
+    {"doctor", "collection"},
     {"connect"},
     {"settings"},
     {"sections"},
+    {"monitoring"},
     {"simulator", "scoring"},
     {"risk_model"},
     {"drift"},
     {"store", "warehouse"},
     {"derive"},
     {"features"},
+    {"telemetry"},
     {"errors"},
 ]
 HOT_PATH = ["bnpl_features.store.reader"]

@@ -28,6 +28,8 @@ from bnpl_features.store.manifest import Provenance
 from bnpl_features.store.publisher import publish
 from bnpl_features.store.publishing.batches import CustomerBatch
 from bnpl_features.store.target import Target
+from bnpl_features.telemetry.catalogue import CATALOGUE
+from bnpl_features.telemetry.reference import metrics_page
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -58,6 +60,12 @@ def test_the_feature_reference_is_the_generated_page() -> None:
     page = ROOT / "docs" / "features.md"
 
     assert page.read_text() == reference_page(BEHAVIOURAL), "run `make docs`"
+
+
+def test_the_metrics_reference_is_the_generated_page() -> None:
+    page = ROOT / "docs" / "metrics.md"
+
+    assert page.read_text() == metrics_page(CATALOGUE), "run `make docs`"
 
 
 @pages
@@ -109,7 +117,7 @@ def test_every_file_of_the_repository_that_is_named_exists(page: Path) -> None:
 def test_settings_page_and_code_know_the_same_variables() -> None:
     text = SETTINGS_PAGE.read_text()
 
-    documented = set(re.findall(r"\b(?:BNPL_[A-Z_]+|REDIS_URL)", text))
+    documented = set(re.findall(r"\b(?:BNPL_[A-Z_]+|OTEL_[A-Z_]+[A-Z]|REDIS_URL)", text))
 
     in_code = {*configuration.VARIABLES, configuration.FILE_VARIABLE}
     assert {name for name in documented if not name.startswith(COLUMN_VARIABLES)} == in_code
@@ -129,7 +137,7 @@ def test_settings_page_gives_each_keys_variable_and_default() -> None:
     defaults = Settings()
     expected = {
         f"{section}.{item.name}": str(getattr(getattr(defaults, section), item.name) or "")
-        for section in ("warehouse", "store", "checks", "model", "scoring")
+        for section in ("warehouse", "store", "checks", "model", "scoring", "monitoring")
         for item in fields(getattr(defaults, section))
     }
     zeros = {f"warehouse.{name}": "0" for name in ("threads", "maximum_bytes_billed")}

@@ -159,6 +159,8 @@ def environment() -> dict[str, str]:
     }
     file = Path(os.environ.get(FILE_VARIABLE) or DEFAULT_FILE).expanduser()
     paths = folders | ({FILE_VARIABLE: file} if file.exists() else {})
+    if settings.monitoring.textfile_folder:
+        paths["BNPL_TEXTFILE_FOLDER"] = Path(settings.monitoring.textfile_folder)
     absolute = {name: str(path.resolve()) for name, path in paths.items()}
     home = Path(os.environ.get("DAGSTER_HOME") or code_location() / ".bnpl" / "dagster")
     home.mkdir(parents=True, exist_ok=True)

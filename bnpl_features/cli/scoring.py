@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bnpl_features.cli.output import console, named_exit
-from bnpl_features.connect import open_shelf, serving_of, store_url
+from bnpl_features.connect import open_shelf, open_tracer, serving_of, store_url
 from bnpl_features.settings import load_settings
 
 
@@ -27,8 +27,12 @@ def serve(host: str | None, port: int | None, without_registry: bool) -> None:
     given = {"BNPL_SCORING_HOST": host or "", "BNPL_SCORING_PORT": "" if port is None else str(port)}
     with named_exit():
         settings = load_settings(overrides={name: value for name, value in given.items() if value})
-        with store_url(settings.store) as url, open_shelf(settings.scoring, settings.store) as shelf:
-            serving = serving_of(settings.scoring, settings.store, url)
+        with (
+            store_url(settings.store) as url,
+            open_shelf(settings.scoring, settings.store) as shelf,
+            open_tracer(settings.monitoring, "bnpl-scoring") as tracer,
+        ):
+            serving = serving_of(settings.scoring, settings.store, url, tracer)
             from bnpl_features.scoring.fetching import start_fetching
             from bnpl_features.scoring.journal import log_json
             from bnpl_features.scoring.server import serve as serve_until_told

@@ -1,88 +1,49 @@
-"""The service's counts as Prometheus reads them."""
+"""The service's counts as metrics."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Iterator
+from itertools import chain
 
-from bnpl_features.scoring.measures import BOUNDS_SECONDS, Sample, counted, exposition, histogram
+from bnpl_features.scoring.experiments.assignment import Assignments
+from bnpl_features.scoring.measures import BOUNDS_SECONDS
 from bnpl_features.scoring.service import Service
-from bnpl_features.store.reading import stats
+from bnpl_features.store.reading.metrics import lookup_families
+from bnpl_features.telemetry import catalogue
+from bnpl_features.telemetry.exposition import exposition
+from bnpl_features.telemetry.metric import Family, by_label, distributed, valued
 
 
 def metrics_of(service: Service) -> bytes:
-    measures, log, lookups = service.measures, service.log, service.store.lookups
-    changing = service.changing
+    """What Prometheus reads at /metrics."""
+    return exposition(chain(lookup_families(service.store.lookups), service_families(service)))
+
+
+def service_families(service: Service) -> Iterator[Family]:
+    measures, log, changing = service.measures, service.log, service.changing
+    yield by_label(catalogue.REQUESTS, {tuple(key): count for key, count in measures.requests.items()})
+    yield distributed(
+        catalogue.REQUEST_SECONDS, BOUNDS_SECONDS, {(path,): found for path, found in measures.seconds.items()}
+    )
+    yield valued(catalogue.REQUESTS_IN_FLIGHT, service.in_flight)
+    yield valued(catalogue.REQUESTS_TIMED_OUT, measures.timed_out)
+    yield by_label(catalogue.PREDICTIONS, {tuple(key): count for key, count in measures.predictions.items()})
+    yield valued(catalogue.REASONS_LATE, measures.late_reasons)
+    yield by_label(catalogue.PREDICTION_LOG, {("written",): log.written, ("dropped",): log.dropped})
+    yield valued(catalogue.PREDICTION_LOG_QUEUED, log.queued)
+    yield by_label(catalogue.SHADOW, {(outcome,): count for outcome, count in service.shadows.counts.items()})
     followed = [one for one in (changing.models, changing.assignments, changing.keys) if one is not None]
-    lookup_samples: list[Sample] = []
-    for status, (buckets, seconds) in sorted(lookups.stats.histograms().items()):
-        lookup_samples += histogram(stats.BOUNDS_SECONDS, buckets, seconds, (("status", status),))
-    prediction_labels = ("model", "version", "arm", "decision", "features")
-    return exposition(
-        [
-            (
-                "bnpl_requests_total",
-                "counter",
-                "Requests answered.",
-                counted(("path", "status"), {tuple(key): count for key, count in measures.requests.items()}),
-            ),
-            (
-                "bnpl_request_seconds",
-                "histogram",
-                "From the whole body to the answer.",
-                histogram(BOUNDS_SECONDS, measures.buckets, measures.seconds),
-            ),
-            ("bnpl_requests_in_flight", "gauge", "Requests being answered.", [((), service.in_flight)]),
-            (
-                "bnpl_predictions_total",
-                "counter",
-                "Predictions; features is why the behavioural model did not score, or their status.",
-                counted(prediction_labels, {tuple(key): count for key, count in measures.predictions.items()}),
-            ),
-            ("bnpl_reasons_late_total", "counter", "Answers without reasons due.", [((), measures.late_reasons)]),
-            ("bnpl_requests_timed_out_total", "counter", "Requests never sent whole.", [((), measures.timed_out)]),
-            ("bnpl_lookup_seconds", "histogram", "Lookups in the online store.", lookup_samples),
-            (
-                "bnpl_store_confirmed_age_seconds",
-                "gauge",
-                "Since the store confirmed the active version.",
-                [((), min(lookups.follower.age_seconds, time.monotonic()))],
-            ),
-            (
-                "bnpl_prediction_log_total",
-                "counter",
-                "Records of the prediction log.",
-                [((("outcome", "written"),), log.written), ((("outcome", "dropped"),), log.dropped)],
-            ),
-            ("bnpl_prediction_log_queued", "gauge", "Records not written yet.", [((), log.queued)]),
-            (
-                "bnpl_shadow_total",
-                "counter",
-                "Purchases for shadow arms.",
-                counted(("outcome",), {(key,): count for key, count in service.shadows.counts.items()}),
-            ),
-            (
-                "bnpl_changes_total",
-                "counter",
-                "What was picked up without a restart.",
-                [((("what", one.name),), one.changes) for one in followed],
-            ),
-            (
-                "bnpl_change_failures_total",
-                "counter",
-                "Looks that failed: the value at hand stays.",
-                [((("what", one.name),), one.failures) for one in followed],
-            ),
-            (
-                "bnpl_experiment_revision",
-                "gauge",
-                "Of the experiments' definitions.",
-                [((), changing.assignments.value.definitions.revision)],
-            ),
-            (
-                "bnpl_model_version",
-                "gauge",
-                "Champions.",
-                [((("model", one.name),), one.version) for one in changing.models.value.champions.values()],
-            ),
-        ]
+    yield by_label(catalogue.CHANGES, {(one.name,): one.changes for one in followed})
+    yield by_label(catalogue.CHANGE_FAILURES, {(one.name,): one.failures for one in followed})
+    champions = changing.models.value.champions
+    yield by_label(catalogue.MODEL_VERSION, {(name,): float(one.version or 0) for name, one in champions.items()})
+    yield from _experiments(changing.assignments.value)
+
+
+def _experiments(assignments: Assignments) -> Iterator[Family]:
+    running = assignments.definitions.running
+    shares = running.shares if running else {}
+    yield valued(catalogue.EXPERIMENT_REVISION, assignments.definitions.revision)
+    yield by_label(
+        catalogue.EXPERIMENT_SHARE, {(running.name, arm): share for arm, share in shares.items()} if running else {}
     )

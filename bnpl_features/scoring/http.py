@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -19,6 +20,8 @@ from bnpl_features.scoring.openapi import document
 from bnpl_features.scoring.problems import JSON, Answer, Refused, detail_of, problem_of, too_large
 from bnpl_features.scoring.purchase import NotJson, parse_batch, parse_purchase
 from bnpl_features.scoring.service import Service
+from bnpl_features.telemetry.exposition import CONTENT_TYPE
+from bnpl_features.telemetry.tracing import UNTRACED, Span
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -29,7 +32,6 @@ MOST_IN_BATCH = 500
 MOST_IN_FLIGHT = 512
 """Beyond it requests are turned away at once: one that waits for half a second is of no use to a checkout."""
 
-TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LOG = logging.getLogger("bnpl_features.scoring")
 
@@ -78,21 +80,32 @@ class Application:
         request_id = ""
         self.service.in_flight += 1
         try:
-            try:
-                request_id = self._request_id(headers)
-                answer = await self._answer(scope, path, headers, receive, request_id)
-            except Refused as refused:
-                answer = problem_of(refused, request_id)
-            except Gone:
-                return
-            except Exception:
-                _LOG.exception("a request failed", extra={"fields": {"request_id": request_id, "path": path}})
-                detail = "the failure is in the log under this request id; ask again"
-                answer = problem_of(Refused(500, "internal failure", detail), request_id)
-            await self._send(send, answer, request_id)
+            with self._traced(path, headers) as span:
+                try:
+                    request_id = self._request_id(headers)
+                    answer = await self._answer(scope, path, headers, receive, request_id)
+                except Refused as refused:
+                    answer = problem_of(refused, request_id)
+                except Gone:
+                    return
+                except Exception:
+                    _LOG.exception("a request failed", extra={"fields": {"request_id": request_id, "path": path}})
+                    detail = "the failure is in the log under this request id; ask again"
+                    answer = problem_of(Refused(500, "internal failure", detail), request_id)
+                if span.is_recording:
+                    _describe(span, path, request_id, answer)
+                await self._send(send, answer, request_id)
         finally:
             self.service.in_flight -= 1
         self.service.measures.answered(path if path in _PATHS else "other", answer.status, time.monotonic() - started)
+
+    def _traced(self, path: str, headers: list[tuple[bytes, bytes]]) -> AbstractContextManager[Span]:
+        """The caller's trace goes on; health and metrics are not traced."""
+        tracer = self.service.tracer
+        if tracer is UNTRACED or not path.startswith("/v1/score"):
+            return UNTRACED.span(path)
+        parent = next((value.decode("latin-1") for name, value in headers if name == b"traceparent"), "")
+        return tracer.span(f"POST {path if path in _PATHS else '/v1/score'}", parent, is_request=True)
 
     async def _answer(
         self, scope: Scope, path: str, headers: list[tuple[bytes, bytes]], receive: Receive, request_id: str
@@ -109,7 +122,7 @@ class Application:
         if path == "/readyz":
             return self._readiness()
         if path == "/metrics":
-            return Answer(200, metrics_of(self.service), TEXT)
+            return Answer(200, metrics_of(self.service), CONTENT_TYPE)
         return Answer(200, self._document)
 
     async def _score(
@@ -207,6 +220,15 @@ class Application:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
+
+
+def _describe(span: Span, path: str, request_id: str, answer: Answer) -> None:
+    span.set("http.request.method", "POST")
+    span.set("http.route", path if path in _PATHS else "")
+    span.set("http.response.status_code", answer.status)
+    span.set("bnpl.request_id", request_id)
+    if answer.status >= 500:
+        span.fail(str(answer.status))
 
 
 def _reasons(query: bytes) -> Reasons:

@@ -34,6 +34,7 @@ from bnpl_features.scoring.service import Changing, Service
 from bnpl_features.store.aio import AsyncCustomerFeatureStore
 from bnpl_features.store.keyspace import CustomerKey
 from bnpl_features.store.reading.lookups import ReaderOptions
+from bnpl_features.telemetry.tracing import UNTRACED, Tracer
 
 KEPT_DEFINITIONS = "experiments.json"
 SWITCH_SECONDS = 0.0005
@@ -62,6 +63,7 @@ class Serving:
     drain_seconds: float = 2.0
     stop_seconds: float = 10.0
     most_queued: int = MOST_QUEUED
+    tracer: Tracer = UNTRACED
 
 
 def serve(serving: Serving, shelf: Shelf, started: Callable[[int], None] = lambda port: None) -> None:
@@ -96,6 +98,7 @@ async def _serve(serving: Serving, shelf: Shelf, keys: Followed[Keys] | None, li
         serving.rules,
         PredictionLog(serving.predictions_folder, most_queued=serving.most_queued),
         CustomerKey(serving.customer_key).digest,
+        serving.tracer,
     )
     followed: list[Followed[Any]] = [changing.models, changing.assignments]
     follower = Follower([*followed, *([keys] if keys else [])], serving.look_seconds)

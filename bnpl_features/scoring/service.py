@@ -22,6 +22,7 @@ from bnpl_features.scoring.predictions import PredictionLog, record_of
 from bnpl_features.scoring.purchase import Identified
 from bnpl_features.store.aio import AsyncCustomerFeatureStore
 from bnpl_features.store.reading.lookup import Answer, ServedVersion
+from bnpl_features.telemetry.tracing import UNTRACED, Span, Tracer
 
 REASONS_SECONDS = 0.25
 """How long an answer waits for its reasons; after that it goes without, and that is counted."""
@@ -51,8 +52,10 @@ class Service:
         rules: Rules,
         log: PredictionLog,
         digest: Callable[[str], bytes],
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self.store = store
+        self.tracer = tracer
         self.changing = changing
         self.log = log
         self.measures = Measures()
@@ -76,20 +79,27 @@ class Service:
         """
         models = self.changing.models.value
         assignments = self.changing.assignments.value
-        before = self.store.served
-        answers = await self.store.get_many([purchase.customer_id for purchase in purchases])
-        layout = _layout(answers[0], before, self.store.served)
+        span = self.tracer.span
+        with span("lookup"):
+            before = self.store.served
+            answers = await self.store.get_many([purchase.customer_id for purchase in purchases])
+            layout = _layout(answers[0], before, self.store.served)
+        with span("assign"):
+            arms = [assignments.of(purchase.customer_id) for purchase in purchases]
         scored = []
-        for number, (purchase, answer) in enumerate(zip(purchases, answers, strict=True)):
-            if number and number % _SCORED_AT_ONCE == 0:
-                await asyncio.sleep(0)
-            own_id = request_id if len(purchases) == 1 else f"{request_id}.{number}"
-            assigned = assignments.of(purchase.customer_id)
-            scored.append(score(own_id, purchase, answer, layout, models, self._rules, assigned))
+        with span("score") as scoring:
+            for number, (purchase, answer, assigned) in enumerate(zip(purchases, answers, arms, strict=True)):
+                if number and number % _SCORED_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+                own_id = request_id if len(purchases) == 1 else f"{request_id}.{number}"
+                scored.append(score(own_id, purchase, answer, layout, models, self._rules, assigned))
+            if scoring.is_recording:
+                _describe(scoring, scored)
         predictions = await self._with_reasons(scored, reasons)
-        now = time.time()
-        for purchase, answer, prediction in zip(purchases, answers, predictions, strict=True):
-            self._note(purchase, answer, layout, prediction, assignments, now)
+        with span("log"):
+            now = time.time()
+            for purchase, answer, prediction in zip(purchases, answers, predictions, strict=True):
+                self._note(purchase, answer, layout, prediction, assignments, now)
         return predictions
 
     def next_request_id(self) -> str:
@@ -109,8 +119,9 @@ class Service:
         if not due:
             return predictions
         loop = asyncio.get_running_loop()
-        waiting = [loop.run_in_executor(self._explainers, explained, scored[number]) for number in due]
-        done, late = await asyncio.wait(waiting, timeout=REASONS_SECONDS)
+        with self.tracer.span("explain"):
+            waiting = [loop.run_in_executor(self._explainers, explained, scored[number]) for number in due]
+            done, late = await asyncio.wait(waiting, timeout=REASONS_SECONDS)
         for one in late:
             one.cancel()
         self.measures.late_reasons += len(late)
@@ -131,9 +142,11 @@ class Service:
         self.measures.predictions[
             prediction.model or "",
             str(prediction.model_version or ""),
+            prediction.experiment or "",
             prediction.arm,
             prediction.decision.value,
-            prediction.fallback or prediction.feature_status,
+            prediction.feature_status,
+            prediction.fallback or "",
         ] += 1
         self.log.append(record_of(prediction, purchase, self._digest, now))
         for experiment, arm in assignments.shadows:
@@ -143,6 +156,20 @@ class Service:
 
     def _log_shadow(self, scored: Scored, purchase: Identified, now: float) -> None:
         self.log.append(record_of(scored.prediction, purchase, self._digest, now, is_shadow=True))
+
+
+def _describe(span: Span, scored: Sequence[Scored]) -> None:
+    """By what the purchases were scored; a batch tells how many they were, and the first one."""
+    first = scored[0].prediction
+    span.set("bnpl.purchases", len(scored))
+    span.set("bnpl.model", first.model)
+    span.set("bnpl.model_version", first.model_version)
+    span.set("bnpl.experiment", first.experiment)
+    span.set("bnpl.arm", first.arm)
+    span.set("bnpl.decision", first.decision.value)
+    span.set("bnpl.feature_status", first.feature_status)
+    span.set("bnpl.feature_version", first.feature_version)
+    span.set("bnpl.fallback", first.fallback)
 
 
 def _layout(answer: Answer, *versions: ServedVersion | None) -> Layout | None:

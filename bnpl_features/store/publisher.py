@@ -34,6 +34,7 @@ from bnpl_features.store.retirement import KEEP_ONE, Retention, fail, sweep
 from bnpl_features.store.switching import activate
 from bnpl_features.store.target import Target
 from bnpl_features.store.versions import active_version, manifest_of
+from bnpl_features.telemetry.tracing import UNTRACED, Tracer
 
 _FOLDER_PREFIX = "bnpl-publish-"
 _ABANDONED_SECONDS = 86_400.0
@@ -62,6 +63,7 @@ def publish(
     retention: Retention = KEEP_ONE,
     expire_seconds: float = 0.0,
     report: Report = lambda progress: None,
+    tracer: Tracer = UNTRACED,
 ) -> Publication:
     """Publish the `customers` of a partition as a new version and make it the active one.
 
@@ -78,9 +80,10 @@ def publish(
         provenance=provenance,
         retention=retention,
         report=report,
+        tracer=tracer,
     )
-    place(target, plan, range(plan.ranges.count), report=report)
-    return finish(target, plan, retention=retention, expire_seconds=expire_seconds)
+    place(target, plan, range(plan.ranges.count), report=report, tracer=tracer)
+    return finish(target, plan, retention=retention, expire_seconds=expire_seconds, tracer=tracer)
 
 
 def begin(
@@ -95,6 +98,7 @@ def begin(
     shared_folder: Path | None = None,
     lease_wait_seconds: float = LEASE_SECONDS + 5.0,
     report: Report = lambda progress: None,
+    tracer: Tracer = UNTRACED,
 ) -> Plan:
     """Take the lease and a version number, and bring the customers into the plan's folder, by bucket range.
 
@@ -102,7 +106,9 @@ def begin(
     """
     parent = shared_folder or Path(tempfile.gettempdir())
     holder = f"run {provenance.run_id}" if provenance.run_id else provenance.actor or "a publisher"
-    with named_errors(url_of(target.client)):
+    with tracer.span("publish.begin") as span, named_errors(url_of(target.client)):
+        span.set("bnpl.partition", str(partition))
+        span.set("bnpl.customers", customers)
         lease = take_lease(target.client, target.keyspace, holder, wait_seconds=lease_wait_seconds)
         _remove_abandoned(parent)
         folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=parent))
@@ -118,7 +124,9 @@ def begin(
                     provenance=provenance,
                     retention=retention,
                     lease=lease.token,
+                    traceparent=tracer.traceparent(),
                 )
+                span.set("bnpl.version", plan.version)
                 fill(target, plan, batches, Pace(report))
         except BaseException as error:
             if plan is not None:
@@ -138,6 +146,7 @@ def place(
     again: bool = False,
     abandon_on_failure: bool = True,
     report: Report = lambda progress: None,
+    tracer: Tracer = UNTRACED,
 ) -> list[PlacedRange]:
     """Write some of the ranges to the store and read them back.
 
@@ -147,7 +156,7 @@ def place(
     pace = Pace(report)
     pace.start("stage and verify")
     placed: list[PlacedRange] = []
-    with _on_with(target, plan, abandon_on_failure):
+    with tracer.span("publish.place", plan.traceparent), _on_with(target, plan, abandon_on_failure):
         for part in place_ranges(target, plan, numbers, again=again):
             placed.append(part)
             pace.tell("stage and verify", sum(one.customers for one in placed), plan.customers)
@@ -161,6 +170,7 @@ def finish(
     retention: Retention = KEEP_ONE,
     expire_seconds: float = 0.0,
     abandon_on_failure: bool = True,
+    tracer: Tracer = UNTRACED,
 ) -> Publication:
     """Verify the version, make it the active one, and remove what is past retention. Raises as `publish` does.
 
@@ -175,11 +185,13 @@ def finish(
         if active == plan.version:  # an attempt before came as far as the switch
             manifest, previous = manifest_of(client, keyspace, plan.version), plan.expected
         else:
-            manifest = close_publication(target, plan, filled, placed, expire_seconds=expire_seconds)
+            with tracer.span("publish.verify", plan.traceparent):
+                manifest = close_publication(target, plan, filled, placed, expire_seconds=expire_seconds)
             sealed = time.perf_counter()
             lease.require()
             actor, reason = plan.provenance.actor, f"partition {plan.partition}"
-            previous = activate(client, keyspace, plan.version, expected=plan.expected, actor=actor, reason=reason)
+            with tracer.span("publish.switch", plan.traceparent):
+                previous = activate(client, keyspace, plan.version, expected=plan.expected, actor=actor, reason=reason)
         activated = time.perf_counter()
         removed = persistently(client, lambda: sweep(client, keyspace, retention=retention))
     lease.give_back()

@@ -16,6 +16,7 @@ from bnpl_features.scoring.predictions import PredictionLog
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
 from resources.settings import SettingsResource
 from resources.warehouse import WarehouseResource
+from tests.bnpl_features.monitoring.test_telling import samples
 from tests.bnpl_features.scoring.test_predictions import DAY, record
 
 
@@ -76,3 +77,19 @@ def test_without_an_experiment_there_is_nothing_to_report(lender_folder: Path) -
     (lender_folder / "experiments.json").unlink()
 
     assert materialized(experiment_report)["running"] == "none"
+
+
+def test_prometheus_is_told_of_touched_guardrails_until_there_is_no_experiment(
+    lender_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BNPL_TEXTFILE_FOLDER", str(lender_folder / "told"))
+    materialized(predictions, str(DAY))
+    found = []
+    for _ in range(2):  # the first report stops the experiment, so that the second has none
+        materialized(experiment_report)
+        found.append(samples((lender_folder / "told" / "bnpl_experiment.prom").read_text()))
+
+    assert found[0]["bnpl_experiment_guardrails_touched trial"] == 1
+    assert found[0]["bnpl_experiment_customers new trial"] > found[0]["bnpl_experiment_customers champion trial"]
+    assert found[0]["bnpl_experiment_approval_rate new trial"] == 0  # all were for review
+    assert list(found[1]) == ["bnpl_experiment_report_timestamp_seconds"]

@@ -87,7 +87,7 @@ def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_every_variable_reaches_its_setting(tmp_path: Path, variable: str) -> None:
     section, key = VARIABLES[variable]
-    value = {"BNPL_WAREHOUSE": "bigquery", "BNPL_DRIFT_WARN": "0.2"}.get(variable, "1")
+    value = {"BNPL_WAREHOUSE": "bigquery", "BNPL_DRIFT_WARN": "0.2", "OTEL_TRACES_EXPORTER": "otlp"}.get(variable, "1")
 
     found = settings(tmp_path, **{variable: value})
 

@@ -30,6 +30,7 @@ def open_publication(
     provenance: Provenance,
     retention: Retention,
     lease: str,
+    traceparent: str = "",
 ) -> Plan:
     """A version number and a plan for it; call it holding the lease.
 
@@ -61,6 +62,7 @@ def open_publication(
         began_at=began_at,
         removed=tuple(removed),
         folder=folder,
+        traceparent=traceparent,
     )
     plan.save()
     return plan

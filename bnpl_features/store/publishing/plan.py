@@ -28,7 +28,7 @@ from bnpl_features.store.publishing.spool import Ranges, Spool
 class Plan:
     """`expected` is the version that was active when the publication began, `lease` the publisher's token,
     `primaries` the servers that took writes then, `customers` how many the warehouse counted, `began_at` seconds since
-    the epoch, and `removed` the versions that were swept."""
+    the epoch, `removed` the versions that were swept, and `traceparent` the span that began it."""
 
     version: int
     expected: int | None
@@ -42,6 +42,7 @@ class Plan:
     began_at: float
     removed: tuple[int, ...]
     folder: Path
+    traceparent: str = ""
 
     def save(self) -> None:
         value = {
@@ -56,6 +57,7 @@ class Plan:
             "provenance": asdict(self.provenance),
             "began_at": self.began_at,
             "removed": self.removed,
+            "traceparent": self.traceparent,
         }
         _write(self.folder / "plan.json", value)
 
@@ -76,6 +78,7 @@ class Plan:
             began_at=value["began_at"],
             removed=tuple(value["removed"]),
             folder=folder,
+            traceparent=value.get("traceparent", ""),
         )
 
     @property

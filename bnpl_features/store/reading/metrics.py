@@ -1,47 +1,29 @@
-"""How lookups go, for Prometheus (`prometheus_client`): collected when it asks, so a lookup pays nothing for it."""
+"""How lookups go, as metrics: read when somebody asks, so that a lookup pays nothing for it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
+from datetime import UTC, datetime, timedelta
 
 from bnpl_features.store.reading.lookups import Lookups
 from bnpl_features.store.reading.stats import BOUNDS_SECONDS
+from bnpl_features.telemetry import catalogue
+from bnpl_features.telemetry.metric import Family, by_label, distributed, valued
 
 
-class LookupCollector(Collector):
-    """Register one for each reader: `registry.register(LookupCollector(reader.lookups))`."""
-
-    def __init__(self, lookups: Lookups) -> None:
-        self._lookups = lookups
-
-    def collect(self) -> Iterator[Metric]:
-        stats, follower = self._lookups.stats, self._lookups.follower
-        answers = CounterMetricFamily("bnpl_lookup_answers", "Customers answered, by status.", labels=["status"])
-        seconds = HistogramMetricFamily(
-            "bnpl_lookup_seconds", "What the call took that a customer was answered in, by status.", labels=["status"]
-        )
-        for status, (buckets, total) in stats.histograms().items():
-            answers.add_metric([status], sum(buckets))
-            seconds.add_metric([status], _cumulative(buckets), total)
-        yield answers
-        yield seconds
-        yield CounterMetricFamily("bnpl_lookup_corrupt_records", "Records that were none.", value=stats.corrupt)
-        yield GaugeMetricFamily(
-            "bnpl_pointer_age_seconds", "Since the store confirmed the active version.", value=follower.age_seconds
-        )
-        if follower.served is not None:
-            manifest = follower.served.manifest
-            yield GaugeMetricFamily("bnpl_served_version", "The version served.", value=manifest.version)
-        circuits = GaugeMetricFamily("bnpl_circuit_open", "1 where a server is not asked.", labels=["server"])
-        for server, breaker in dict(self._lookups.asker.breakers).items():
-            circuits.add_metric([str(server)], float(breaker.is_open))
-        yield circuits
-
-
-def _cumulative(buckets: list[int]) -> list[tuple[str, float]]:
-    """Prometheus counts what is at or below each bound."""
-    bounds = [*(str(bound) for bound in BOUNDS_SECONDS), "+Inf"]
-    return [(bound, float(sum(buckets[: number + 1]))) for number, bound in enumerate(bounds)]
+def lookup_families(lookups: Lookups) -> Iterator[Family]:
+    stats, follower = lookups.stats, lookups.follower
+    histograms = stats.histograms()
+    yield by_label(catalogue.LOOKUP_ANSWERS, {(status,): sum(buckets) for status, (buckets, _) in histograms.items()})
+    yield distributed(
+        catalogue.LOOKUP_SECONDS, BOUNDS_SECONDS, {(status,): found for status, found in histograms.items()}
+    )
+    yield valued(catalogue.LOOKUP_CORRUPT_RECORDS, stats.corrupt)
+    yield valued(catalogue.POINTER_AGE_SECONDS, follower.age_seconds)
+    breakers = {str(server): breaker for server, breaker in list(lookups.asker.breakers.items())}
+    yield by_label(catalogue.CIRCUIT_OPEN, {(server,): float(one.is_open) for server, one in breakers.items()})
+    if follower.served is not None:
+        manifest = follower.served.manifest
+        end = datetime.combine(manifest.partition_date + timedelta(days=1), datetime.min.time(), UTC)
+        yield valued(catalogue.SERVED_VERSION, manifest.version)
+        yield valued(catalogue.SERVED_AS_OF, end.timestamp())
