@@ -16,6 +16,7 @@ from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.sections import (
     VARIABLES,
     CheckSettings,
+    DriftSettings,
     ModelSettings,
     ScoringSettings,
     Settings,
@@ -31,6 +32,7 @@ ENGINES = ("duckdb", "bigquery")
 __all__ = [
     "VARIABLES",
     "CheckSettings",
+    "DriftSettings",
     "ModelSettings",
     "ScoringSettings",
     "Settings",
@@ -45,7 +47,7 @@ T = TypeVar("T")
 _COLUMN_VARIABLE = "BNPL_COLUMN_"
 """BNPL_COLUMN_<CANONICAL NAME>=<own name> maps one column."""
 
-_SECTIONS = ("warehouse", "store", "checks", "model", "scoring", "transactions")
+_SECTIONS = ("warehouse", "store", "checks", "drift", "model", "scoring", "transactions")
 _SOURCE_KEYS = ("relation", "columns")
 _SECRET_KEYS = ("url", "registry_url", "customer_key", "previous_customer_keys")
 """Their values, a URL with a password among them, are never part of a message."""
@@ -53,6 +55,7 @@ _SECRET_KEYS = ("url", "registry_url", "customer_key", "previous_customer_keys")
 _POSITIVE_KEYS = (
     "timeout_seconds",
     "reference_days",
+    "unit_change",
     "publish_workers",
     "training_days",
     "maturity_days",
@@ -81,6 +84,7 @@ def load_settings(
         warehouse=_section(WarehouseSettings, "warehouse", values, named),
         store=_section(StoreSettings, "store", values, named),
         checks=_section(CheckSettings, "checks", values, named),
+        drift=_section(DriftSettings, "drift", values, named),
         model=_section(ModelSettings, "model", values, named),
         scoring=_section(ScoringSettings, "scoring", values, named),
         source=_source(values.get("transactions", {}), variables),
