@@ -2,9 +2,11 @@
 
 import dagster as dg
 
+from assets.drift_report import drift_report
 from assets.experiments import experiment_assets
 from assets.feature_groups import group_assets
 from assets.feature_vectors import feature_vectors
+from assets.profiles import transactions_profile
 from assets.publication import published_features
 from assets.training import training_assets
 from assets.transactions import transactions
@@ -32,8 +34,10 @@ asset_checks = [
 defs = dg.Definitions(
     assets=[
         transactions,
+        transactions_profile,
         *group_assets,
         feature_vectors,
+        drift_report,
         published_features,
         *training_assets,
         *experiment_assets,

@@ -7,6 +7,7 @@ import dagster as dg
 from assets.feature_groups import group_assets
 from assets.feature_vectors import feature_vectors
 from assets.predictions import EXPERIMENTS_GROUP
+from assets.profiles import transactions_profile
 from assets.publication import published_features
 from assets.training import TRAINING_GROUP
 from automation.hooks import tell_failure
@@ -42,7 +43,7 @@ checked_features = dg.define_asset_job(
 
 backfill_features = dg.define_asset_job(
     BACKFILL_JOB,
-    selection=dg.AssetSelection.assets(*group_assets, feature_vectors).without_checks(),
+    selection=dg.AssetSelection.assets(transactions_profile, *group_assets, feature_vectors).without_checks(),
     executor_def=_EXECUTOR,
     description="A range of days computed in one run: no checks, no publication (both belong to one day each).",
 )

@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from bnpl_features.connect import open_target, open_warehouse
-from bnpl_features.drift.stability import Severity, severity
+from bnpl_features.connect import drift_rules, open_target, open_warehouse
+from bnpl_features.drift.subjects import GROUP_SUBJECTS
 from bnpl_features.errors import BnplFeaturesError
-from bnpl_features.features.catalog import GROUPS
 from bnpl_features.monitoring.drift import drift_families
 from bnpl_features.monitoring.store import store_families
 from bnpl_features.sections import Settings
@@ -39,9 +38,4 @@ def _store(settings: Settings) -> Iterator[Family]:
 
 
 def _warehouse(settings: Settings) -> Iterator[Family]:
-    checks = settings.checks
-
-    def judge(feature: str, index: float) -> Severity:
-        return severity(index, *checks.drift_thresholds.get(feature, (checks.drift_warn, checks.drift_error)))
-
-    return drift_families(open_warehouse(settings.warehouse), GROUPS, checks.reference_days, judge)
+    return drift_families(open_warehouse(settings.warehouse), GROUP_SUBJECTS, drift_rules(settings))

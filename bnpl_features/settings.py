@@ -16,6 +16,7 @@ from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.sections import (
     VARIABLES,
     CheckSettings,
+    DriftSettings,
     ModelSettings,
     MonitoringSettings,
     ScoringSettings,
@@ -33,6 +34,7 @@ TRACES = ("none", "otlp")
 __all__ = [
     "VARIABLES",
     "CheckSettings",
+    "DriftSettings",
     "ModelSettings",
     "MonitoringSettings",
     "ScoringSettings",
@@ -48,7 +50,7 @@ T = TypeVar("T")
 _COLUMN_VARIABLE = "BNPL_COLUMN_"
 """BNPL_COLUMN_<CANONICAL NAME>=<own name> maps one column."""
 
-_SECTIONS = ("warehouse", "store", "checks", "model", "scoring", "monitoring", "transactions")
+_SECTIONS = ("warehouse", "store", "checks", "drift", "model", "scoring", "monitoring", "transactions")
 _SOURCE_KEYS = ("relation", "columns")
 _SECRET_KEYS = ("url", "registry_url", "customer_key", "previous_customer_keys")
 """Their values, a URL with a password among them, are never part of a message."""
@@ -56,6 +58,7 @@ _SECRET_KEYS = ("url", "registry_url", "customer_key", "previous_customer_keys")
 _POSITIVE_KEYS = (
     "timeout_seconds",
     "reference_days",
+    "unit_change",
     "publish_workers",
     "training_days",
     "maturity_days",
@@ -84,6 +87,7 @@ def load_settings(
         warehouse=_section(WarehouseSettings, "warehouse", values, named),
         store=_section(StoreSettings, "store", values, named),
         checks=_section(CheckSettings, "checks", values, named),
+        drift=_section(DriftSettings, "drift", values, named),
         model=_section(ModelSettings, "model", values, named),
         scoring=_section(ScoringSettings, "scoring", values, named),
         monitoring=_section(MonitoringSettings, "monitoring", values, named),

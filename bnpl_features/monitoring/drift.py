@@ -1,17 +1,16 @@
-"""Drift of the newest day that is computed, as metrics by group."""
+"""Drift of the newest day that is computed, as metrics by group: the verdicts that the checks come to."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
+from bnpl_features.derive.profiled import TRANSACTIONS, Subject
 from bnpl_features.derive.query import Query
-from bnpl_features.derive.table import profiles_table
-from bnpl_features.drift.comparison import compare
-from bnpl_features.drift.stability import Severity
+from bnpl_features.derive.table import PARTITION_COLUMN
+from bnpl_features.drift.examination import Rules, examine_day, verdicts_of
+from bnpl_features.drift.findings import Severity
 from bnpl_features.errors import RelationMissing
-from bnpl_features.features.feature import FeatureGroup
 from bnpl_features.monitoring.store import end_of
 from bnpl_features.telemetry import catalogue
 from bnpl_features.telemetry.metric import Family, by_label
@@ -20,32 +19,33 @@ from bnpl_features.warehouse.warehouse import Warehouse
 _LABELS = {"asset": "metrics"}
 
 
-def drift_families(
-    warehouse: Warehouse, groups: Sequence[FeatureGroup], reference_days: int, judge: Callable[[str, float], Severity]
-) -> Iterator[Family]:
-    """`judge` says what an index of a feature means. Raises as `Warehouse.read` does; a group that was never computed
-    has no samples."""
+def drift_families(warehouse: Warehouse, groups: Sequence[Subject], rules: Rules) -> Iterator[Family]:
+    """Raises as `Warehouse.read` does; a group that was never computed has no samples."""
     largest: dict[tuple[object, ...], float] = {}
     features: dict[tuple[object, ...], float] = {}
     computed: dict[tuple[object, ...], float] = {}
-    for group in groups:
-        newest = _newest(warehouse, group)
-        if newest is None:
-            continue
-        found = compare(warehouse, group, newest, reference_days, _LABELS).features
-        indices = {name: one.stability_index for name, one in found.items()}
-        counts = Counter(judge(name, index) for name, index in indices.items())
-        computed[group.name,] = end_of(newest)
-        largest[group.name,] = max(indices.values())
-        features |= {(group.name, level.value): counts[level] for level in Severity}
+    newest = {group.name: day for group in groups if (day := _newest(warehouse, group)) is not None}
+    for day in sorted(set(newest.values())):
+        # The purchases too: features of a sick source are judged by it.
+        of_day = [group for group in groups if newest.get(group.name) == day]
+        verdicts = verdicts_of(examine_day(warehouse, day, rules, _LABELS, (*of_day, TRANSACTIONS)), rules)
+        for name, verdict in verdicts.items():
+            if name not in newest:
+                continue
+            computed[name,] = end_of(day)
+            largest[name,] = verdict.largest_index
+            features |= {
+                (name, level.value): len(verdict.drifted_features) if verdict.severity is level else 0
+                for level in (Severity.WARN, Severity.ERROR)
+            }
     yield by_label(catalogue.COMPUTED_AS_OF, computed)
     yield by_label(catalogue.DRIFT_LARGEST_INDEX, largest)
     yield by_label(catalogue.DRIFT_FEATURES, features)
 
 
-def _newest(warehouse: Warehouse, group: FeatureGroup) -> date | None:
+def _newest(warehouse: Warehouse, group: Subject) -> date | None:
     """By the profiles, of which a day has some hundred rows."""
-    query = Query(f"SELECT MAX(partition_date) AS newest FROM {profiles_table(group).name}", {})
+    query = Query(f"SELECT MAX({PARTITION_COLUMN}) AS newest FROM {group.table}", {})
     try:
         rows = [row for batch in warehouse.read(query, _LABELS) for row in batch.to_pylist()]
     except RelationMissing:

@@ -154,14 +154,14 @@ DRIFT_LARGEST_INDEX = Metric(
     "bnpl_drift_largest_index",
     _GAUGE,
     Teller.STORE,
-    "Largest population stability index of a group's features on the newest day computed.",
+    "Largest population stability index against the days before, on the newest day computed.",
     ("group",),
 )
 DRIFT_FEATURES = Metric(
     "bnpl_drift_features",
     _GAUGE,
     Teller.STORE,
-    "Features of the group by how far they drifted on the newest day computed.",
+    "Features of the group that drifted on the newest day computed; severity is the verdict on the group.",
     ("group", "severity"),
 )
 COMPUTED_AS_OF = Metric(

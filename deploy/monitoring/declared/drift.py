@@ -11,7 +11,7 @@ DASHBOARD = Dashboard(
         Panel(
             "Features drifted",
             "none",
-            (("{{severity}}", 'sum by (severity) (bnpl_drift_features{severity!="stable"})'),),
+            (("{{severity}}", "sum by (severity) (bnpl_drift_features)"),),
             bound=1,
             is_stat=True,
         ),
@@ -25,7 +25,7 @@ DASHBOARD = Dashboard(
         Panel(
             "Features drifted by group",
             "none",
-            (("{{group}} {{severity}}", 'max by (group, severity) (bnpl_drift_features{severity!="stable"})'),),
+            (("{{group}} {{severity}}", "max by (group, severity) (bnpl_drift_features)"),),
         ),
     ),
 )
