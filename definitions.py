@@ -5,11 +5,14 @@ import dagster as dg
 from assets.experiments import experiment_assets
 from assets.feature_groups import group_assets
 from assets.feature_vectors import feature_vectors
+from assets.performance import model_performance
 from assets.publication import published_features
+from assets.retraining import retraining_assets
 from assets.training import training_assets
 from assets.transactions import transactions
 from automation.jobs import jobs
 from automation.schedules import daily_schedule
+from automation.sensors import sensors
 from checks.completeness import completeness_checks
 from checks.consistency import published_consistency
 from checks.drift import drift_checks
@@ -36,11 +39,14 @@ defs = dg.Definitions(
         feature_vectors,
         published_features,
         *training_assets,
+        *retraining_assets,
         *experiment_assets,
+        model_performance,
     ],
     asset_checks=asset_checks,
     jobs=jobs,
     schedules=[daily_schedule],
+    sensors=sensors,
     resources={
         "settings": settings,
         "warehouse": WarehouseResource(settings=settings),

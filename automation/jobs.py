@@ -8,13 +8,18 @@ from assets.feature_groups import group_assets
 from assets.feature_vectors import feature_vectors
 from assets.predictions import EXPERIMENTS_GROUP
 from assets.publication import published_features
+from assets.retraining import RETRAINING_GROUP
 from assets.training import TRAINING_GROUP
 
 DAILY_JOB = "daily_features"
 CHECKED_JOB = "checked_features"
 BACKFILL_JOB = "backfill_features"
 TRAINING_JOB = "train_models"
+RETRAINING_JOB = "retrain"
 EXPERIMENTS_JOB = "review_experiments"
+
+EXCLUSIVE_TAG = "bnpl/exclusive"
+"""The run queue admits one run a value (`dagster.yaml`): whoever starts them, two trainings never run at once."""
 
 # A job over groups (any range a run) and the publication (one partition a run) takes one partition a run, as is meant.
 warnings.filterwarnings("ignore", message=r"Asset job \w+ materializes assets with varying BackfillPolicies")
@@ -22,7 +27,9 @@ warnings.filterwarnings("ignore", message=r"Asset job \w+ materializes assets wi
 # A step costs about 16 ms in process and up to a second in one of its own; the work is the warehouse's, not Python's.
 _EXECUTOR = dg.in_process_executor
 
-_DAILY = dg.AssetSelection.all(include_sources=True) - dg.AssetSelection.groups(TRAINING_GROUP, EXPERIMENTS_GROUP)
+_DAILY = dg.AssetSelection.all(include_sources=True) - dg.AssetSelection.groups(
+    TRAINING_GROUP, RETRAINING_GROUP, EXPERIMENTS_GROUP
+)
 
 daily_features = dg.define_asset_job(
     DAILY_JOB,
@@ -49,14 +56,26 @@ train_models = dg.define_asset_job(
     TRAINING_JOB,
     selection=dg.AssetSelection.groups(TRAINING_GROUP),
     executor_def=_EXECUTOR,
+    tags={EXCLUSIVE_TAG: TRAINING_JOB},
     description="Both risk models: training set, training, evaluation, registration as challengers. No promotion.",
+)
+
+retrain = dg.define_asset_job(
+    RETRAINING_JOB,
+    selection=dg.AssetSelection.groups(TRAINING_GROUP, RETRAINING_GROUP),
+    executor_def=_EXECUTOR,
+    tags={EXCLUSIVE_TAG: TRAINING_JOB},
+    description="Both risk models trained anew, compared with the champions, and on trial or promoted as configured.",
 )
 
 review_experiments = dg.define_asset_job(
     EXPERIMENTS_JOB,
     selection=dg.AssetSelection.groups(EXPERIMENTS_GROUP),
     executor_def=_EXECUTOR,
-    description="A day's predictions into the warehouse, then the running experiment's report and guardrails.",
+    description=(
+        "A day's predictions into the warehouse, the models' matured performance, the running experiment's report and "
+        "guardrails."
+    ),
 )
 
-jobs = [daily_features, checked_features, backfill_features, train_models, review_experiments]
+jobs = [daily_features, checked_features, backfill_features, train_models, retrain, review_experiments]

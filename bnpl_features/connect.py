@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnpl_features.errors import SettingsError
-from bnpl_features.settings import ModelSettings, ScoringSettings, StoreSettings, WarehouseSettings
+from bnpl_features.settings import (
+    ModelSettings,
+    RetrainingSettings,
+    ScoringSettings,
+    StoreSettings,
+    WarehouseSettings,
+)
 from bnpl_features.store.connection import connect
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
 from bnpl_features.store.reader import CustomerFeatureStore
@@ -19,6 +25,7 @@ from bnpl_features.store.target import Target
 from bnpl_features.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    from bnpl_features.retraining.decision import Policy
     from bnpl_features.risk_model.registry import Registry
     from bnpl_features.risk_model.training_query import TrainingSpec
     from bnpl_features.scoring.experiments.guardrails import Guardrails
@@ -105,6 +112,18 @@ def guardrails_of(settings: ScoringSettings) -> Guardrails:
         from bnpl_features.scoring.experiments.guardrails import Guardrails
 
     return Guardrails(settings.guardrail_defaults, -settings.guardrail_approvals)
+
+
+def retraining_policy(settings: RetrainingSettings) -> Policy:
+    from bnpl_features.retraining.decision import Policy
+
+    return Policy(
+        settings.asking_days,
+        settings.of_days,
+        settings.calm_days,
+        settings.cool_down_days,
+        settings.again_after_days,
+    )
 
 
 @contextmanager

@@ -108,6 +108,41 @@ class ScoringSettings:
 
 
 @dataclass(frozen=True)
+class RetrainingSettings:
+    """When models are trained again without being asked to, and what becomes of the challenger then."""
+
+    asking_days: int = 3
+    of_days: int = 5
+    calm_days: int = 1
+    cool_down_days: float = 14.0
+    again_after_days: int = 75
+    mode: str = "shadow"
+    share: float = 0.1
+    auto_promote: bool = False
+    performance_days: int = 28
+    least_defaults: int = 100
+    calibration_ratio: float = 1.25
+    auc_loss: float = 0.03
+
+
+@dataclass(frozen=True)
+class AlertSettings:
+    """Who is told of failures beside the log; an empty `webhook_url` or `mail_host` is nobody."""
+
+    webhook_url: str = field(default="", repr=False)
+    mail_host: str = ""
+    mail_port: int = 587
+    mail_security: str = "starttls"
+    mail_from: str = ""
+    mail_to: str = ""
+    mail_username: str = ""
+    mail_password: str = field(default="", repr=False)
+    timeout_seconds: float = 10.0
+    repeat_hours: float = 12.0
+    dagster_url: str = ""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that can be configured; see docs/settings.md."""
 
@@ -116,6 +151,8 @@ class Settings:
     checks: CheckSettings = CheckSettings()
     model: ModelSettings = ModelSettings()
     scoring: ScoringSettings = ScoringSettings()
+    retraining: RetrainingSettings = RetrainingSettings()
+    alerts: AlertSettings = AlertSettings()
     source: Source = field(default_factory=Source)
 
 
@@ -181,6 +218,29 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "BNPL_SCORING_MOST_QUEUED_PREDICTIONS": ("scoring", "most_queued_predictions"),
     "BNPL_SCORING_GUARDRAIL_DEFAULTS": ("scoring", "guardrail_defaults"),
     "BNPL_SCORING_GUARDRAIL_APPROVALS": ("scoring", "guardrail_approvals"),
+    "BNPL_RETRAINING_ASKING_DAYS": ("retraining", "asking_days"),
+    "BNPL_RETRAINING_OF_DAYS": ("retraining", "of_days"),
+    "BNPL_RETRAINING_CALM_DAYS": ("retraining", "calm_days"),
+    "BNPL_RETRAINING_COOL_DOWN_DAYS": ("retraining", "cool_down_days"),
+    "BNPL_RETRAINING_AGAIN_AFTER_DAYS": ("retraining", "again_after_days"),
+    "BNPL_RETRAINING_MODE": ("retraining", "mode"),
+    "BNPL_RETRAINING_SHARE": ("retraining", "share"),
+    "BNPL_RETRAINING_AUTO_PROMOTE": ("retraining", "auto_promote"),
+    "BNPL_RETRAINING_PERFORMANCE_DAYS": ("retraining", "performance_days"),
+    "BNPL_RETRAINING_LEAST_DEFAULTS": ("retraining", "least_defaults"),
+    "BNPL_RETRAINING_CALIBRATION_RATIO": ("retraining", "calibration_ratio"),
+    "BNPL_RETRAINING_AUC_LOSS": ("retraining", "auc_loss"),
+    "BNPL_ALERTS_WEBHOOK_URL": ("alerts", "webhook_url"),
+    "BNPL_ALERTS_MAIL_HOST": ("alerts", "mail_host"),
+    "BNPL_ALERTS_MAIL_PORT": ("alerts", "mail_port"),
+    "BNPL_ALERTS_MAIL_SECURITY": ("alerts", "mail_security"),
+    "BNPL_ALERTS_MAIL_FROM": ("alerts", "mail_from"),
+    "BNPL_ALERTS_MAIL_TO": ("alerts", "mail_to"),
+    "BNPL_ALERTS_MAIL_USERNAME": ("alerts", "mail_username"),
+    "BNPL_ALERTS_MAIL_PASSWORD": ("alerts", "mail_password"),
+    "BNPL_ALERTS_TIMEOUT_SECONDS": ("alerts", "timeout_seconds"),
+    "BNPL_ALERTS_REPEAT_HOURS": ("alerts", "repeat_hours"),
+    "BNPL_ALERTS_DAGSTER_URL": ("alerts", "dagster_url"),
     "BNPL_TRANSACTIONS": ("transactions", "relation"),
 }
 """Environment variable -> (section, key) of the settings file."""

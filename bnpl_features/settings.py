@@ -15,8 +15,10 @@ from bnpl_features.errors import SettingsError
 from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.sections import (
     VARIABLES,
+    AlertSettings,
     CheckSettings,
     ModelSettings,
+    RetrainingSettings,
     ScoringSettings,
     Settings,
     StoreSettings,
@@ -27,11 +29,15 @@ from bnpl_features.warehouse.transactions import Source
 FILE_VARIABLE = "BNPL_SETTINGS"
 DEFAULT_FILE = "bnpl-features.toml"
 ENGINES = ("duckdb", "bigquery")
+TRIALS = ("shadow", "experiment", "none")
+MAIL_SECURITY = ("starttls", "tls", "none")
 
 __all__ = [
     "VARIABLES",
+    "AlertSettings",
     "CheckSettings",
     "ModelSettings",
+    "RetrainingSettings",
     "ScoringSettings",
     "Settings",
     "StoreSettings",
@@ -45,9 +51,9 @@ T = TypeVar("T")
 _COLUMN_VARIABLE = "BNPL_COLUMN_"
 """BNPL_COLUMN_<CANONICAL NAME>=<own name> maps one column."""
 
-_SECTIONS = ("warehouse", "store", "checks", "model", "scoring", "transactions")
+_SECTIONS = ("warehouse", "store", "checks", "model", "scoring", "retraining", "alerts", "transactions")
 _SOURCE_KEYS = ("relation", "columns")
-_SECRET_KEYS = ("url", "registry_url", "customer_key", "previous_customer_keys")
+_SECRET_KEYS = ("url", "registry_url", "customer_key", "previous_customer_keys", "webhook_url", "mail_password")
 """Their values, a URL with a password among them, are never part of a message."""
 
 _POSITIVE_KEYS = (
@@ -60,6 +66,10 @@ _POSITIVE_KEYS = (
     "look_seconds",
     "registry_seconds",
     "request_seconds",
+    "asking_days",
+    "of_days",
+    "performance_days",
+    "calibration_ratio",
 )
 """Numbers that must be above 0; all others are at least 0."""
 
@@ -83,11 +93,15 @@ def load_settings(
         checks=_section(CheckSettings, "checks", values, named),
         model=_section(ModelSettings, "model", values, named),
         scoring=_section(ScoringSettings, "scoring", values, named),
+        retraining=_section(RetrainingSettings, "retraining", values, named),
+        alerts=_section(AlertSettings, "alerts", values, named),
         source=_source(values.get("transactions", {}), variables),
     )
-    if settings.warehouse.engine not in ENGINES:
-        raise SettingsError(f"warehouse engine {settings.warehouse.engine!r}: choose one of {', '.join(ENGINES)}")
+    _require_choice("warehouse engine", settings.warehouse.engine, ENGINES)
+    _require_choice("retraining.mode", settings.retraining.mode, TRIALS)
+    _require_choice("alerts.mail_security", settings.alerts.mail_security, MAIL_SECURITY)
     _require_order("checks.drift_warn and drift_error", settings.checks.drift_warn, settings.checks.drift_error)
+    _require_hysteresis(settings.retraining)
     return settings
 
 
@@ -158,9 +172,18 @@ def _typed(key: str, name: str, value: Any, default: Any) -> Any:
         if isinstance(default, Path):
             return Path(value).expanduser()
         return value.encode() if isinstance(default, bytes) else value
+    if isinstance(default, bool):
+        return _yes_or_no(name, value)
     if isinstance(default, (int, float)):
         return _number(key, name, value, type(default))
     return _thresholds(name, value)
+
+
+def _yes_or_no(name: str, value: Any) -> bool:
+    """TOML has booleans, the environment only words."""
+    if isinstance(value, bool) or value in ("true", "false"):
+        return value in (True, "true")
+    raise SettingsError(f"setting {name} is {value!r}; write true or false")
 
 
 def _number(key: str, name: str, value: Any, kind: type[int] | type[float]) -> int | float:
@@ -194,3 +217,16 @@ def _thresholds(name: str, value: Any) -> dict[str, tuple[float, float]]:
 def _require_order(name: str, warn: float, error: float) -> None:
     if warn > error:
         raise SettingsError(f"{name}: the warning threshold {warn} is above the error threshold {error}; exchange them")
+
+
+def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise SettingsError(f"{name} {value!r}: choose one of {', '.join(choices)}")
+
+
+def _require_hysteresis(chosen: RetrainingSettings) -> None:
+    if not chosen.calm_days < chosen.asking_days <= chosen.of_days:
+        raise SettingsError(
+            f"retraining.calm_days {chosen.calm_days}, asking_days {chosen.asking_days} and of_days {chosen.of_days} "
+            "must rise in this order; only the last two may be equal"
+        )

@@ -51,6 +51,8 @@ def _result(
     metadata: dict[str, object] = {
         "stability_index": dg.MarkdownMetadataValue(_table(indices, found)),
         "largest_index": max(indices.values(), default=0.0),
+        "retraining_asked": bool(drifted) and not is_error,
+        "drifted_features": drifted,
     }
     if override and is_error:
         metadata[OVERRIDE_REASON] = override

@@ -19,6 +19,7 @@ LIBRARY_LAYERS = [
     {"connect"},
     {"settings"},
     {"sections"},
+    {"alerts", "retraining"},
     {"simulator", "scoring"},
     {"risk_model"},
     {"drift"},

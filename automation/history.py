@@ -1,0 +1,64 @@
+"""What the event log says of the newest partitions and of the newest training: all that a retraining is decided from."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+from dagster._core.event_api import PartitionKeyFilter
+
+from assets.feature_groups import group_key
+from assets.feature_vectors import VECTORS
+from assets.gate import examine
+from assets.performance import ASKED, DEGRADED, FINDINGS, PERFORMANCE
+from automation.jobs import EXCLUSIVE_TAG, TRAINING_JOB
+from bnpl_features.features.catalog import GROUPS
+from bnpl_features.retraining.decision import Day, LastRun
+
+DRIFTED_FEATURES = "drifted_features"
+_DRIFT_CHECKS = [dg.AssetCheckKey(group_key(group), "drift") for group in GROUPS]
+_PERFORMANCE_CHECK = dg.AssetCheckKey(PERFORMANCE, DEGRADED)
+
+
+def newest_days(instance: dg.DagsterInstance, gate: list[dg.AssetCheckKey], most: int) -> list[Day]:
+    """The newest partitions whose features were computed, in order; `gate` holds the checks a publication waits for.
+
+    Only of the newest it is asked whether it may be published: what blocked an older one has been dealt with.
+    """
+    computed = {key for group in GROUPS for key in instance.get_materialized_partitions(group_key(group))}
+    partitions = sorted(computed)[-most:]
+    return [_day(instance, key, gate if key == partitions[-1] else []) for key in partitions]
+
+
+def newest_training(instance: dg.DagsterInstance) -> LastRun | None:
+    """The newest run that trained, or is to train: whoever asked for it, waiting in the queue or not."""
+    of_training = dg.RunsFilter(tags={EXCLUSIVE_TAG: TRAINING_JOB})
+    for record in instance.get_run_records(of_training, limit=1):
+        run = record.dagster_run
+        return LastRun(
+            record.create_timestamp.replace(tzinfo=UTC) if not record.create_timestamp.tzinfo else _utc(record),
+            is_running=not run.is_finished,
+            failed=run.is_finished and not run.is_success,
+        )
+    return None
+
+
+def _utc(record: dg.RunRecord) -> datetime:
+    return record.create_timestamp.astimezone(UTC)
+
+
+def _day(instance: dg.DagsterInstance, partition: str, gate: list[dg.AssetCheckKey]) -> Day:
+    of_partition = PartitionKeyFilter(key=partition)
+    checks = [*_DRIFT_CHECKS, _PERFORMANCE_CHECK]
+    newest = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks, of_partition)
+    said = {key: record.evaluation.metadata for key, record in newest.items() if record.evaluation}
+    drifted: list[str] = []
+    for key in _DRIFT_CHECKS:
+        metadata = said.get(key, {})
+        if ASKED in metadata and metadata[ASKED].value:
+            drifted += metadata[DRIFTED_FEATURES].value
+    degraded = said.get(_PERFORMANCE_CHECK, {})
+    return Day(
+        datetime.fromisoformat(partition).date(),
+        tuple(drifted),
+        tuple(degraded[FINDINGS].value) if ASKED in degraded and degraded[ASKED].value else (),
+        examine(instance, gate, partition, VECTORS).refusals if gate else (),
+    )
