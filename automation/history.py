@@ -1,6 +1,6 @@
-"""What the event log says of the newest partitions and of the newest training: all that a retraining is decided from."""
+"""What the event log says of the newest partitions and the newest training: all that a retraining is decided from."""
 
-from datetime import UTC, datetime
+from datetime import date
 
 import dagster as dg
 from dagster._core.event_api import PartitionKeyFilter
@@ -34,15 +34,11 @@ def newest_training(instance: dg.DagsterInstance) -> LastRun | None:
     for record in instance.get_run_records(of_training, limit=1):
         run = record.dagster_run
         return LastRun(
-            record.create_timestamp.replace(tzinfo=UTC) if not record.create_timestamp.tzinfo else _utc(record),
+            record.create_timestamp,
             is_running=not run.is_finished,
             failed=run.is_finished and not run.is_success,
         )
     return None
-
-
-def _utc(record: dg.RunRecord) -> datetime:
-    return record.create_timestamp.astimezone(UTC)
 
 
 def _day(instance: dg.DagsterInstance, partition: str, gate: list[dg.AssetCheckKey]) -> Day:
@@ -57,7 +53,7 @@ def _day(instance: dg.DagsterInstance, partition: str, gate: list[dg.AssetCheckK
             drifted += metadata[DRIFTED_FEATURES].value
     degraded = said.get(_PERFORMANCE_CHECK, {})
     return Day(
-        datetime.fromisoformat(partition).date(),
+        date.fromisoformat(partition),
         tuple(drifted),
         tuple(degraded[FINDINGS].value) if ASKED in degraded and degraded[ASKED].value else (),
         examine(instance, gate, partition, VECTORS).refusals if gate else (),

@@ -1,5 +1,6 @@
-"""What is watched: drift and performance, which ask for a retraining."""
+"""What is watched: drift and performance, which ask for a retraining; failures and lateness, which somebody is told."""
 
+import json
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -7,7 +8,9 @@ import dagster as dg
 from assets.retraining import FEATURES_TAG, REASON_TAG
 from automation.history import newest_days, newest_training
 from automation.jobs import retrain
-from bnpl_features.connect import retraining_policy
+from automation.news import Place, news_of_publication, news_of_runs
+from bnpl_features.alerts.delivery import Ledger, deliver
+from bnpl_features.connect import alert_targets, retraining_policy
 from bnpl_features.retraining.decision import Memory, decide
 from resources.gate import GateResource
 from resources.settings import SettingsResource
@@ -45,4 +48,29 @@ def retrain_on_drift(
     return dg.SensorResult(run_requests=[run], cursor=cursor)
 
 
-sensors = [retrain_on_drift]
+@dg.sensor(
+    minimum_interval_seconds=LOOK_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells the configured targets of runs and checks that failed, and of a publication that is late.",
+)
+def alerts(context: dg.SensorEvaluationContext, settings: SettingsResource) -> dg.SensorResult:
+    """The cursor holds how far the runs were read, what was sent, and what a target has still to take."""
+    chosen, now = settings.load().alerts, datetime.now(UTC)
+    kept = json.loads(context.cursor) if context.cursor else {}
+    place, ledger = Place.from_json(kept.get("place", ""), now), Ledger.from_json(kept.get("ledger", ""))
+    found, place = news_of_runs(context.instance, place, chosen.dagster_url)
+    found += news_of_publication(context.instance, set(ledger.sent), now)
+    after = deliver(
+        found,
+        alert_targets(chosen),
+        ledger,
+        now=now.timestamp(),
+        repeat_seconds=chosen.repeat_hours * 3_600,
+    )
+    said = (
+        f"{len(found)} found, {len(after.waiting)} have still to be delivered" if found or after.waiting else "nothing"
+    )
+    return dg.SensorResult(skip_reason=said, cursor=json.dumps({"place": place.to_json(), "ledger": after.to_json()}))
+
+
+sensors = [retrain_on_drift, alerts]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bnpl_features.errors import SettingsError
 from bnpl_features.settings import (
+    AlertSettings,
     ModelSettings,
     RetrainingSettings,
     ScoringSettings,
@@ -25,6 +26,7 @@ from bnpl_features.store.target import Target
 from bnpl_features.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    from bnpl_features.alerts.targets import Target as AlertTarget
     from bnpl_features.retraining.decision import Policy
     from bnpl_features.risk_model.registry import Registry
     from bnpl_features.risk_model.training_query import TrainingSpec
@@ -124,6 +126,32 @@ def retraining_policy(settings: RetrainingSettings) -> Policy:
         settings.cool_down_days,
         settings.again_after_days,
     )
+
+
+def alert_targets(settings: AlertSettings) -> list[AlertTarget]:
+    """The log, and what else is configured; raises `SettingsError` where that is incomplete."""
+    from bnpl_features.alerts.targets import LogTarget, MailTarget, WebhookTarget
+
+    targets: list[AlertTarget] = [LogTarget()]
+    if settings.webhook_url:
+        targets.append(WebhookTarget(settings.webhook_url, settings.timeout_seconds))
+    if settings.mail_host:
+        recipients = tuple(settings.mail_to.replace(",", " ").split())
+        if not (settings.mail_from and recipients):
+            raise SettingsError("alerts.mail_host is set, but alerts.mail_from or alerts.mail_to is not; set all three")
+        targets.append(
+            MailTarget(
+                settings.mail_host,
+                settings.mail_port,
+                settings.mail_from,
+                recipients,
+                settings.mail_security,
+                settings.mail_username,
+                settings.mail_password,
+                settings.timeout_seconds,
+            )
+        )
+    return targets
 
 
 @contextmanager
