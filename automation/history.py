@@ -45,7 +45,9 @@ def _day(instance: dg.DagsterInstance, partition: str, gate: list[dg.AssetCheckK
     of_partition = PartitionKeyFilter(key=partition)
     checks = [*_DRIFT_CHECKS, _PERFORMANCE_CHECK]
     newest = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks, of_partition)
-    said = {key: record.evaluation.metadata for key, record in newest.items() if record.evaluation}
+    # Of a check that is planned, or could not run, there is no evaluation.
+    evaluations = {key: record.evaluation for key, record in newest.items()}
+    said = {key: one.metadata for key, one in evaluations.items() if isinstance(one, dg.AssetCheckEvaluation)}
     drifted: list[str] = []
     for key in _DRIFT_CHECKS:
         metadata = said.get(key, {})
@@ -56,5 +58,11 @@ def _day(instance: dg.DagsterInstance, partition: str, gate: list[dg.AssetCheckK
         date.fromisoformat(partition),
         tuple(drifted),
         tuple(degraded[FINDINGS].value) if ASKED in degraded and degraded[ASKED].value else (),
-        examine(instance, gate, partition, VECTORS).refusals if gate else (),
+        _refusals(instance, gate, partition) if gate else (),
     )
+
+
+def _refusals(instance: dg.DagsterInstance, gate: list[dg.AssetCheckKey], partition: str) -> tuple[str, ...]:
+    """A check that failed comes first: that later assets were not computed follows from it."""
+    found = examine(instance, gate, partition, VECTORS).refusals
+    return tuple(sorted(found, key=lambda text: " failed: " not in text))

@@ -131,8 +131,10 @@ def _causes(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[str]:
             if reason:
                 told = True
                 yield f"{event.step_key}: {reason}"
-        elif not told and event.job_failure_data.error is None:
-            yield event.message or "no reason was recorded"
+        elif not told:
+            # Dagster's own words on a run that ended from outside; an error's may be anybody's.
+            is_from_outside = event.event_specific_data is None and event.message
+            yield event.message if is_from_outside else "it failed outside of its steps; the run says why"
 
 
 def _reason(failure: Any) -> str:

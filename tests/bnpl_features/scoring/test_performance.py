@@ -48,7 +48,7 @@ def fill(warehouse: Warehouse, hazard: float = 1.0, purchases: int = PURCHASES) 
         about = {
             "transaction_id": f"t{number}",
             "transaction_timestamp": moment,
-            "customer_digest": f"{number % (purchases // 2) * 7_919_919 % 2**32:08x}{number:08x}",
+            "customer_digest": f"{number % (purchases // 2) * 2_654_435_761 % 2**32:08x}{number:08x}",
         }
         made = [
             record(number, day, **about, probability=probability),
