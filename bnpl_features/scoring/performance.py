@@ -162,7 +162,8 @@ def degradation(performance: Performance, promised_auc: float | None, bounds: Bo
 
 
 def outcomes_query(source: str, first_day: date, last_mature: date, maturity_days: int, share: float = 1.0) -> Query:
-    """One row a scored purchase with an outcome, of a `share` (0..1) of the customers."""
+    """One row a scored purchase with an outcome, of a `share` (0..1) of the customers; in order, so that resamples are
+    the same wherever the rows come from."""
     scored = scored_sql(
         f"transaction_id, {TIMESTAMP_COLUMN}, customer_digest, is_shadow, model, model_version, probability",
         "@last_mature",
@@ -184,7 +185,8 @@ SELECT
   outcomes.defaulted
 FROM scored
 JOIN outcomes
-  ON outcomes.transaction_id = scored.transaction_id AND outcomes.{TIMESTAMP_COLUMN} = scored.{TIMESTAMP_COLUMN}""",
+  ON outcomes.transaction_id = scored.transaction_id AND outcomes.{TIMESTAMP_COLUMN} = scored.{TIMESTAMP_COLUMN}
+ORDER BY customer_digest, probability, defaulted""",
         {
             "first_day": first_day,
             "last_mature": last_mature,
