@@ -15,7 +15,7 @@ from bnpl_features.retraining.decision import Memory, decide
 from resources.gate import GateResource
 from resources.settings import SettingsResource
 
-LOOK_SECONDS = 60
+LOOK_SECONDS = 30
 
 
 @dg.sensor(
