@@ -11,7 +11,7 @@ from assets.retraining import retraining_assets
 from assets.training import training_assets
 from assets.transactions import transactions
 from automation.jobs import jobs
-from automation.schedules import daily_schedule
+from automation.schedules import schedules
 from automation.sensors import sensors
 from checks.completeness import completeness_checks
 from checks.consistency import published_consistency
@@ -45,7 +45,7 @@ defs = dg.Definitions(
     ],
     asset_checks=asset_checks,
     jobs=jobs,
-    schedules=[daily_schedule],
+    schedules=schedules,
     sensors=sensors,
     resources={
         "settings": settings,

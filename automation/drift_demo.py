@@ -33,7 +33,7 @@ from automation.jobs import BACKFILL_JOB, CHECKED_JOB, DAILY_JOB, EXCLUSIVE_TAG,
 from automation.launch import FAILED, run_day, run_range, show, wide_console
 from bnpl_features.connect import open_shelf, open_warehouse, store_url
 from bnpl_features.scoring.experiments.shelf import read_definitions
-from bnpl_features.settings import load_settings
+from bnpl_features.settings import FILE_VARIABLE, VARIABLES, load_settings
 from bnpl_features.simulator import DriftedSegment, Population, inject, simulate
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -47,17 +47,30 @@ DAYS = (9, 8, 1, 0)
 
 PATIENCE_SECONDS = 120.0
 _LOOK_SECONDS = 0.5
-_SETTINGS = {
-    "BNPL_MODEL_MATURITY_DAYS": str(MATURITY_DAYS),
-    "BNPL_MODEL_TRAINING_DAYS": str(TRAINING_DAYS),
-    "BNPL_MODEL_RESAMPLES": "50",
-    "BNPL_CUSTOMER_KEY": "the key of a demonstration",
-    "BNPL_REFERENCE_DAYS": "14",
-    "BNPL_DRIFT_ERROR": "10",
-    # Two of three days are enough here, where a day takes seconds.
-    "BNPL_RETRAINING_ASKING_DAYS": "2",
-    "BNPL_RETRAINING_OF_DAYS": "3",
-}
+_SETTINGS = """[warehouse]
+folder = "{folder}/warehouse"
+
+[store]
+folder = "{folder}/store"
+customer_key = "the key of a demonstration"
+
+[checks]
+reference_days = 14
+drift_error = 10.0
+
+[model]
+folder = "{folder}/models"
+maturity_days = {maturity_days}
+training_days = {training_days}
+resamples = 50
+
+[scoring]
+experiments_file = "{folder}/experiments.json"
+
+[retraining]  # two of three days are enough here, where a day takes seconds
+asking_days = 2
+of_days = 3
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,7 +80,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     started, console = time.monotonic(), wide_console()
     logging.getLogger("bnpl_features").setLevel(logging.ERROR)
-    _configure(given.folder.resolve())
+    folder = given.folder.resolve()
+    configure(folder)
     newest = datetime.now(UTC).date() - timedelta(days=1)
     with store_url(load_settings().store) as url, dg.DagsterInstance.get() as instance:
         os.environ["REDIS_URL"] = url
@@ -78,24 +92,31 @@ def main(arguments: list[str] | None = None) -> int:
         for back in DAYS[:-1]:
             _run(console, instance, CHECKED_JOB, newest - timedelta(days=back))
         console.rule("3. A daemon and its sensors; nobody touches anything but for the daily run")
-        with _daemon(given.folder):
+        with _daemon(folder):
             _run(console, instance, DAILY_JOB, newest)
             challenger = _watch(console, instance)
     console.rule()
-    console.print(f"Done in {time.monotonic() - started:.0f} s; what was made is in {given.folder}.")
+    console.print("To look around: bnpl-features models, bnpl-features experiments list, with")
+    console.print(f"  export BNPL_SETTINGS={folder}/settings.toml DAGSTER_HOME={folder}/dagster", soft_wrap=True)
+    console.print(f"Done in {time.monotonic() - started:.0f} s.")
     return 0 if challenger else FAILED
 
 
-def _configure(folder: Path) -> None:
+def configure(folder: Path) -> None:
+    """The folder made anew, and this process configured by nothing but the file in it: whatever store and warehouse the
+    caller's environment names are not those of a demonstration."""
+    file = folder / "settings.toml"
+    if folder.exists() and any(folder.iterdir()) and not file.exists():
+        sys.exit(f"error: {folder} holds something else than a demonstration; name another folder")
     shutil.rmtree(folder, ignore_errors=True)
-    home = folder / "dagster"
-    home.mkdir(parents=True)
-    shutil.copy(PROJECT / "dagster.yaml", home)
-    for part in ("warehouse", "store"):
-        (folder / part).mkdir()
-        os.environ[f"BNPL_{part.upper()}_FOLDER"] = str(folder / part)
-    os.environ["BNPL_MODEL_FOLDER"] = str(folder / "models")
-    os.environ.update(_SETTINGS | {"DAGSTER_HOME": str(home), "PYTHONWARNINGS": "ignore"})
+    for part in ("dagster", "warehouse", "store"):
+        (folder / part).mkdir(parents=True)
+    shutil.copy(PROJECT / "dagster.yaml", folder / "dagster")
+    file.write_text(_SETTINGS.format(folder=folder, maturity_days=MATURITY_DAYS, training_days=TRAINING_DAYS))
+    for name in [*os.environ]:
+        if name in VARIABLES or name.startswith("BNPL_"):
+            del os.environ[name]
+    os.environ.update({FILE_VARIABLE: str(file), "DAGSTER_HOME": str(folder / "dagster"), "PYTHONWARNINGS": "ignore"})
 
 
 def _run(console: Console, instance: dg.DagsterInstance, job: str, day: date) -> None:

@@ -39,6 +39,9 @@ THAT_READ_SETTINGS = {
     "serve": (),
     "doctor": (),
     "demo": (),
+    "demo-drift": (),
+    "retraining": (),
+    "test-alert": (),
 }
 
 
