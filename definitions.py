@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from assets.drift_reference import drift_reference
 from assets.experiments import experiment_assets
 from assets.feature_groups import group_assets
 from assets.feature_vectors import feature_vectors
@@ -40,6 +41,7 @@ defs = dg.Definitions(
         published_features,
         *training_assets,
         *retraining_assets,
+        drift_reference,
         *experiment_assets,
         model_performance,
     ],

@@ -15,6 +15,7 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 import argparse
+import io
 import logging
 import os
 import shutil
@@ -22,7 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -31,19 +32,20 @@ from rich.console import Console
 
 from automation.jobs import BACKFILL_JOB, CHECKED_JOB, DAILY_JOB, EXCLUSIVE_TAG, TRAINING_JOB
 from automation.launch import FAILED, run_day, run_range, show, wide_console
+from bnpl_features.cli.main import commands
 from bnpl_features.connect import open_shelf, open_warehouse, store_url
 from bnpl_features.scoring.experiments.shelf import read_definitions
 from bnpl_features.settings import FILE_VARIABLE, VARIABLES, load_settings
 from bnpl_features.simulator import DriftedSegment, Population, inject, simulate
 
 PROJECT = Path(__file__).resolve().parents[1]
-MATURITY_DAYS, TRAINING_DAYS = 28, 12
+MATURITY_DAYS, TRAINING_DAYS = 28, 10
 DRIFT = {"share": 0.6, "amount_factor": 1.8, "night_share": 0.5}
 DRIFT_DAYS = 8
 """How long customers have been buying otherwise: most features look back 30 days, so they move slowly."""
 
-DAYS = (9, 8, 1, 0)
-"""How many days before the newest each day is that is run: two before the drift, two after some of it."""
+DAYS = (8, 1, 0)
+"""How many days before the newest each day is that is run: one before the drift, two after some of it."""
 
 PATIENCE_SECONDS = 120.0
 _LOOK_SECONDS = 0.5
@@ -151,13 +153,12 @@ def _crown(console: Console, instance: dg.DagsterInstance, newest: date) -> None
         _command(console, "promote", name, "--reason", "the first champion", "--force")
 
 
-def _command(console: Console, *arguments: str) -> None:
-    console.print(f"$ bnpl-features {' '.join(arguments)}", highlight=False)
-    program = [sys.executable, "-c", "from bnpl_features.cli import main; main()", *arguments]
-    done = subprocess.run(program, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(done.stdout + done.stderr)
-    console.print(done.stdout.strip().splitlines()[-1], highlight=False)
+def _command(console: Console, *words: str) -> None:
+    """A command in this process, which need not load everything once more; its last line is shown."""
+    console.print(f"$ bnpl-features {' '.join(words)}", highlight=False)
+    with redirect_stdout(io.StringIO()) as printed:
+        commands.main([*words], standalone_mode=False)
+    console.print(printed.getvalue().strip().splitlines()[-1], highlight=False)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from datetime import date
 import dagster as dg
 from dagster._core.event_api import PartitionKeyFilter
 
+from assets.drift_reference import MODEL_METADATA, REFERENCE
 from assets.feature_groups import group_key
 from assets.feature_vectors import VECTORS
 from assets.gate import examine
@@ -39,6 +40,15 @@ def newest_training(instance: dg.DagsterInstance) -> LastRun | None:
             failed=run.is_finished and not run.is_success,
         )
     return None
+
+
+def newest_reference(instance: dg.DagsterInstance) -> tuple[str, int]:
+    """Whose training data is the reference of drift, and where in the event log that stands; nobody's at 0."""
+    for record in instance.fetch_materializations(REFERENCE, limit=1).records:
+        materialization = record.asset_materialization
+        if materialization:
+            return str(materialization.metadata[MODEL_METADATA].value), record.storage_id
+    return "", 0
 
 
 def _day(instance: dg.DagsterInstance, partition: str, gate: list[dg.AssetCheckKey]) -> Day:

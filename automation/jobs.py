@@ -4,11 +4,12 @@ import warnings
 
 import dagster as dg
 
+from assets.drift_reference import drift_reference
 from assets.feature_groups import group_assets
 from assets.feature_vectors import feature_vectors
 from assets.predictions import EXPERIMENTS_GROUP
 from assets.publication import published_features
-from assets.retraining import RETRAINING_GROUP
+from assets.retraining import RETRAINING_GROUP, retraining_assets
 from assets.training import TRAINING_GROUP
 
 DAILY_JOB = "daily_features"
@@ -16,6 +17,7 @@ CHECKED_JOB = "checked_features"
 BACKFILL_JOB = "backfill_features"
 TRAINING_JOB = "train_models"
 RETRAINING_JOB = "retrain"
+ADOPTION_JOB = "adopt_champion"
 EXPERIMENTS_JOB = "review_experiments"
 
 EXCLUSIVE_TAG = "bnpl/exclusive"
@@ -62,10 +64,17 @@ train_models = dg.define_asset_job(
 
 retrain = dg.define_asset_job(
     RETRAINING_JOB,
-    selection=dg.AssetSelection.groups(TRAINING_GROUP, RETRAINING_GROUP),
+    selection=dg.AssetSelection.groups(TRAINING_GROUP) | dg.AssetSelection.assets(*retraining_assets),
     executor_def=_EXECUTOR,
     tags={EXCLUSIVE_TAG: TRAINING_JOB},
     description="Both risk models trained anew, compared with the champions, and on trial or promoted as configured.",
+)
+
+adopt_champion = dg.define_asset_job(
+    ADOPTION_JOB,
+    selection=dg.AssetSelection.assets(drift_reference),
+    executor_def=_EXECUTOR,
+    description="What the champion was trained on becomes the reference of the drift checks.",
 )
 
 review_experiments = dg.define_asset_job(
@@ -78,4 +87,4 @@ review_experiments = dg.define_asset_job(
     ),
 )
 
-jobs = [daily_features, checked_features, backfill_features, train_models, retrain, review_experiments]
+jobs = [daily_features, checked_features, backfill_features, train_models, retrain, adopt_champion, review_experiments]

@@ -1,17 +1,19 @@
-"""What is watched: drift and performance, which ask for a retraining; failures and lateness, which somebody is told."""
+"""What is watched: drift and performance, which ask for a retraining; the champion; failures, which somebody is told."""
 
 import json
 from datetime import UTC, datetime
 
 import dagster as dg
 
-from assets.retraining import FEATURES_TAG, REASON_TAG
-from automation.history import newest_days, newest_training
-from automation.jobs import retrain
+from assets.drift_reference import model_label
+from assets.retraining import FEATURES_TAG, REASON_TAG, TRIED
+from automation.history import newest_days, newest_reference, newest_training
+from automation.jobs import adopt_champion, retrain
 from automation.news import Place, news_of_publication, news_of_runs
 from bnpl_features.alerts.delivery import Ledger, deliver
-from bnpl_features.connect import alert_targets, retraining_policy
+from bnpl_features.connect import alert_targets, model_registry, retraining_policy
 from bnpl_features.retraining.decision import Memory, decide
+from bnpl_features.risk_model.registry import CHAMPION, versions
 from resources.gate import GateResource
 from resources.settings import SettingsResource
 
@@ -49,6 +51,27 @@ def retrain_on_drift(
 
 
 @dg.sensor(
+    job=adopt_champion,
+    minimum_interval_seconds=LOOK_SECONDS,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Makes what a new champion was trained on the reference of drift, whoever promoted it.",
+)
+def champion_reference(
+    context: dg.SensorEvaluationContext, settings: SettingsResource
+) -> dg.RunRequest | dg.SkipReason:
+    """No cursor: the event log holds whose reference is in force. One run a change, which a person repeats if it fails."""
+    found = versions(model_registry(settings.load().model), TRIED)
+    champion = next((one for one in found if CHAMPION in one.aliases), None)
+    if champion is None:
+        return dg.SkipReason(f"{TRIED} has no champion")
+    label = model_label(champion.name, champion.number)
+    in_force, position = newest_reference(context.instance)
+    if label == in_force:
+        return dg.SkipReason(f"the reference is that of {label}")
+    return dg.RunRequest(run_key=f"{label} after {position}", tags={REASON_TAG: f"{label} is the champion"})
+
+
+@dg.sensor(
     minimum_interval_seconds=LOOK_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Tells the configured targets of runs and checks that failed, and of a publication that is late.",
@@ -73,4 +96,4 @@ def alerts(context: dg.SensorEvaluationContext, settings: SettingsResource) -> d
     return dg.SensorResult(skip_reason=said, cursor=json.dumps({"place": place.to_json(), "ledger": after.to_json()}))
 
 
-sensors = [retrain_on_drift, alerts]
+sensors = [retrain_on_drift, champion_reference, alerts]
