@@ -3,10 +3,12 @@
 import dagster as dg
 
 from assets.drift_reference import drift_reference
+from assets.drift_report import drift_report
 from assets.experiments import experiment_assets
 from assets.feature_groups import group_assets
 from assets.feature_vectors import feature_vectors
 from assets.performance import model_performance
+from assets.profiles import transactions_profile
 from assets.publication import published_features
 from assets.retraining import retraining_assets
 from assets.training import training_assets
@@ -36,8 +38,10 @@ asset_checks = [
 defs = dg.Definitions(
     assets=[
         transactions,
+        transactions_profile,
         *group_assets,
         feature_vectors,
+        drift_report,
         published_features,
         *training_assets,
         *retraining_assets,

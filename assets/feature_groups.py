@@ -9,15 +9,18 @@ from assets.metadata import fingerprint, table_schema, written_metadata
 from assets.partitions import DAILY, days_of, labels
 from assets.transactions import TRANSACTIONS
 from bnpl_features.derive.lineage import inputs_of
-from bnpl_features.derive.profile import profile_query
+from bnpl_features.derive.profile import profile_query, profiles_table
+from bnpl_features.derive.profiled import group_subject
 from bnpl_features.derive.query import group_query
-from bnpl_features.derive.table import group_table, profiles_table
+from bnpl_features.derive.table import group_table
 from bnpl_features.features.catalog import GROUPS
 from bnpl_features.features.feature import FeatureGroup
 from resources.settings import SettingsResource
 from resources.warehouse import WarehouseResource
 
 WAREHOUSE_POOL = "warehouse"
+TRANSACTIONS_PROFILE = dg.AssetKey("transactions_profile")
+OWNERS = ["team:risk-features"]
 _ANY_DAY = date(2024, 1, 1)
 
 
@@ -26,14 +29,14 @@ def group_key(group: FeatureGroup) -> dg.AssetKey:
 
 
 def group_asset(group: FeatureGroup) -> dg.AssetsDefinition:
-    table = group_table(group)
+    table, subject = group_table(group), group_subject(group)
 
     @dg.asset(
         key=group_key(group),
         description=group.meaning,
         partitions_def=DAILY,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        deps=[TRANSACTIONS],
+        deps=[TRANSACTIONS, TRANSACTIONS_PROFILE],
         group_name="features",
         owners=[group.owner],
         kinds={"bigquery", "sql"},
@@ -55,7 +58,7 @@ def group_asset(group: FeatureGroup) -> dg.AssetsDefinition:
                 query = group_query(group, day, source)
                 estimate = engine.estimate_bytes(query)
                 written = engine.replace_partition(table, day, query, asked_by)
-                engine.replace_partition(profiles_table(group), day, profile_query(group, day), asked_by)
+                engine.replace_partition(profiles_table(subject), day, profile_query(subject, day), asked_by)
                 context.add_asset_metadata(written_metadata(written, estimate), partition_key=day.isoformat())
         return dg.MaterializeResult()
 

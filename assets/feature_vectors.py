@@ -8,6 +8,8 @@ from assets.failures import library_errors
 from assets.feature_groups import WAREHOUSE_POOL, group_key
 from assets.metadata import fingerprint, table_schema, written_metadata
 from assets.partitions import DAILY, days_of, labels
+from bnpl_features.derive.profile import profile_query, profiles_table
+from bnpl_features.derive.profiled import vectors_subject
 from bnpl_features.derive.query import vectors_query
 from bnpl_features.derive.table import vectors_table
 from bnpl_features.features.catalog import BEHAVIOURAL
@@ -15,6 +17,7 @@ from resources.warehouse import WarehouseResource
 
 VECTORS = dg.AssetKey("feature_vectors")
 VECTORS_TABLE = vectors_table(BEHAVIOURAL)
+SUBJECT = vectors_subject(BEHAVIOURAL)
 
 
 @dg.asset(
@@ -44,5 +47,6 @@ def feature_vectors(context: dg.AssetExecutionContext, warehouse: WarehouseResou
         for day in days_of(context):
             asked_by = labels(context, VECTORS_TABLE.name, day)
             written = engine.replace_partition(VECTORS_TABLE, day, vectors_query(BEHAVIOURAL, day), asked_by)
+            engine.replace_partition(profiles_table(SUBJECT), day, profile_query(SUBJECT, day), asked_by)
             context.add_asset_metadata(written_metadata(written), partition_key=day.isoformat())
     return dg.MaterializeResult()

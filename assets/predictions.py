@@ -8,6 +8,8 @@ from assets.failures import library_errors
 from assets.feature_groups import WAREHOUSE_POOL
 from assets.metadata import fingerprint, table_schema
 from assets.partitions import DAILY, days_of, labels
+from bnpl_features.derive.profile import profile_query, profiles_table
+from bnpl_features.derive.profiled import PREDICTIONS as PROFILED
 from bnpl_features.scoring.prediction_table import Segments, predictions_table
 from resources.settings import SettingsResource
 from resources.warehouse import WarehouseResource
@@ -40,6 +42,7 @@ def predictions(
             segments = Segments(folder, day)
             asked_by = labels(context, PREDICTIONS.to_user_string(), day)
             written = engine.replace_partition_rows(predictions_table(), day, segments.batches(), asked_by)
+            engine.replace_partition(profiles_table(PROFILED), day, profile_query(PROFILED, day), asked_by)
             rows, torn, files = rows + written.rows, torn + segments.torn, files + len(segments.files)
     return dg.MaterializeResult(
         metadata={"dagster/partition_row_count": rows, "segments": files, "torn_lines": torn, "folder": str(folder)}

@@ -56,10 +56,6 @@ folder = "{folder}/warehouse"
 folder = "{folder}/store"
 customer_key = "the key of a demonstration"
 
-[checks]
-reference_days = 14
-drift_error = 10.0
-
 [model]
 folder = "{folder}/models"
 maturity_days = {maturity_days}

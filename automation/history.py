@@ -13,9 +13,9 @@ from assets.performance import ASKED, DEGRADED, FINDINGS, PERFORMANCE
 from automation.jobs import EXCLUSIVE_TAG, TRAINING_JOB
 from bnpl_features.features.catalog import GROUPS
 from bnpl_features.retraining.decision import Day, LastRun
+from checks.drift import DRIFTED_FEATURES, RETRAINING_ASKED, drift_checks
 
-DRIFTED_FEATURES = "drifted_features"
-_DRIFT_CHECKS = [dg.AssetCheckKey(group_key(group), "drift") for group in GROUPS]
+_DRIFT_CHECKS = [spec.key for check in drift_checks for spec in check.check_specs]
 _PERFORMANCE_CHECK = dg.AssetCheckKey(PERFORMANCE, DEGRADED)
 
 
@@ -61,7 +61,7 @@ def _day(instance: dg.DagsterInstance, partition: str, gate: list[dg.AssetCheckK
     drifted: list[str] = []
     for key in _DRIFT_CHECKS:
         metadata = said.get(key, {})
-        if ASKED in metadata and metadata[ASKED].value:
+        if RETRAINING_ASKED in metadata and metadata[RETRAINING_ASKED].value:
             drifted += metadata[DRIFTED_FEATURES].value
     degraded = said.get(_PERFORMANCE_CHECK, {})
     return Day(

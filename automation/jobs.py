@@ -8,6 +8,7 @@ from assets.drift_reference import drift_reference
 from assets.feature_groups import group_assets
 from assets.feature_vectors import feature_vectors
 from assets.predictions import EXPERIMENTS_GROUP
+from assets.profiles import transactions_profile
 from assets.publication import published_features
 from assets.retraining import RETRAINING_GROUP, retraining_assets
 from assets.training import TRAINING_GROUP
@@ -49,7 +50,7 @@ checked_features = dg.define_asset_job(
 
 backfill_features = dg.define_asset_job(
     BACKFILL_JOB,
-    selection=dg.AssetSelection.assets(*group_assets, feature_vectors).without_checks(),
+    selection=dg.AssetSelection.assets(transactions_profile, *group_assets, feature_vectors).without_checks(),
     executor_def=_EXECUTOR,
     description="A range of days computed in one run: no checks, no publication (both belong to one day each).",
 )

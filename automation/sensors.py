@@ -1,11 +1,10 @@
-"""What is watched: drift and performance, which ask for a retraining; the champion; failures, which somebody is told."""
+"""What is watched: drift and performance, which ask for retraining; the champion; failures, which somebody is told."""
 
 import json
 from datetime import UTC, datetime
 
 import dagster as dg
 
-from assets.drift_reference import model_label
 from assets.retraining import FEATURES_TAG, REASON_TAG, TRIED
 from automation.history import newest_days, newest_reference, newest_training
 from automation.jobs import adopt_champion, retrain
@@ -59,12 +58,12 @@ def retrain_on_drift(
 def champion_reference(
     context: dg.SensorEvaluationContext, settings: SettingsResource
 ) -> dg.RunRequest | dg.SkipReason:
-    """No cursor: the event log holds whose reference is in force. One run a change, which a person repeats if it fails."""
+    """No cursor: the event log holds whose reference is in force. One run a change; a person repeats it if it fails."""
     found = versions(model_registry(settings.load().model), TRIED)
     champion = next((one for one in found if CHAMPION in one.aliases), None)
     if champion is None:
         return dg.SkipReason(f"{TRIED} has no champion")
-    label = model_label(champion.name, champion.number)
+    label = f"{champion.name} {champion.number}"
     in_force, position = newest_reference(context.instance)
     if label == in_force:
         return dg.SkipReason(f"the reference is that of {label}")

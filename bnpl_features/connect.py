@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from bnpl_features.settings import (
     ModelSettings,
     RetrainingSettings,
     ScoringSettings,
+    Settings,
     StoreSettings,
     WarehouseSettings,
 )
@@ -27,6 +29,7 @@ from bnpl_features.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from bnpl_features.alerts.targets import Target as AlertTarget
+    from bnpl_features.drift.examination import Rules
     from bnpl_features.retraining.decision import Policy
     from bnpl_features.risk_model.registry import Registry
     from bnpl_features.risk_model.training_query import TrainingSpec
@@ -61,6 +64,37 @@ def training_spec(settings: ModelSettings, as_of: date, days: int | None = None)
     from bnpl_features.risk_model.training_query import TrainingSpec
 
     return TrainingSpec(as_of, days or settings.training_days, settings.maturity_days, settings.max_rows, settings.seed)
+
+
+def drift_rules(settings: Settings) -> Rules:
+    """How days are examined for drift; raises `SettingsError` for a calendar that cannot be used."""
+    from bnpl_features.drift.calendar import read_calendar
+    from bnpl_features.drift.examination import Rules
+    from bnpl_features.drift.limits import Limits
+
+    checks, drift = settings.checks, settings.drift
+    own = {one.name: getattr(drift, one.name) for one in fields(drift) if one.name != "calendar_file"}
+    limits = Limits(
+        warn=checks.drift_warn,
+        error=checks.drift_error,
+        by_feature=checks.drift_thresholds,
+        null_burst=checks.null_increase,
+        **own,
+    )
+    return Rules(limits, checks.reference_days, read_calendar(drift.calendar_file))
+
+
+def champion_training(settings: ModelSettings, name: str = "behavioural") -> tuple[tuple[date, date], str]:
+    """First and last feature partition that a champion was trained on, and its name and version.
+
+    Raises `ModelMissing` where there is no champion, or where its training set is not in `model.folder`.
+    """
+    from bnpl_features.risk_model.registry import CHAMPION, version_of
+    from bnpl_features.risk_model.training_set import read_training_set
+
+    version = version_of(model_registry(settings), name, CHAMPION)
+    partitions = read_training_set(settings.training_sets / version.tags["training_set"]).spec.partitions
+    return (partitions[0], partitions[-1]), f"{name} {version.number}"
 
 
 def model_registry(settings: ModelSettings) -> Registry:

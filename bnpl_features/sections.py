@@ -58,6 +58,25 @@ class CheckSettings:
 
 
 @dataclass(frozen=True)
+class DriftSettings:
+    """Effect sizes of drift beside `CheckSettings`, as `drift.limits.Limits` explains them; an empty `calendar_file`
+    means the calendar that is shipped."""
+
+    retrain: float = 0.2
+    coherent_features: int = 2
+    jensen_shannon: float = 0.2
+    wasserstein: float = 0.25
+    null_shift: float = 0.05
+    range_shift: float = 0.01
+    unit_change: float = 5.0
+    missing_share: float = 0.02
+    collapse: float = 0.4
+    classifier: float = 0.7
+    fewest_rows: int = 100
+    calendar_file: str = ""
+
+
+@dataclass(frozen=True)
 class ModelSettings:
     """How risk models are trained, judged and kept; an empty `registry_url` means the embedded one in `folder`."""
 
@@ -149,6 +168,7 @@ class Settings:
     warehouse: WarehouseSettings = WarehouseSettings()
     store: StoreSettings = StoreSettings()
     checks: CheckSettings = CheckSettings()
+    drift: DriftSettings = DriftSettings()
     model: ModelSettings = ModelSettings()
     scoring: ScoringSettings = ScoringSettings()
     retraining: RetrainingSettings = RetrainingSettings()
@@ -186,6 +206,18 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "BNPL_NULL_INCREASE": ("checks", "null_increase"),
     "BNPL_SMALLEST_VOLUME": ("checks", "smallest_volume"),
     "BNPL_LARGEST_VOLUME": ("checks", "largest_volume"),
+    "BNPL_DRIFT_RETRAIN": ("drift", "retrain"),
+    "BNPL_DRIFT_COHERENT_FEATURES": ("drift", "coherent_features"),
+    "BNPL_DRIFT_JENSEN_SHANNON": ("drift", "jensen_shannon"),
+    "BNPL_DRIFT_WASSERSTEIN": ("drift", "wasserstein"),
+    "BNPL_DRIFT_NULL_SHIFT": ("drift", "null_shift"),
+    "BNPL_DRIFT_RANGE_SHIFT": ("drift", "range_shift"),
+    "BNPL_DRIFT_UNIT_CHANGE": ("drift", "unit_change"),
+    "BNPL_DRIFT_MISSING_SHARE": ("drift", "missing_share"),
+    "BNPL_DRIFT_COLLAPSE": ("drift", "collapse"),
+    "BNPL_DRIFT_CLASSIFIER": ("drift", "classifier"),
+    "BNPL_DRIFT_FEWEST_ROWS": ("drift", "fewest_rows"),
+    "BNPL_DRIFT_CALENDAR_FILE": ("drift", "calendar_file"),
     "BNPL_MODEL_REGISTRY_URL": ("model", "registry_url"),
     "BNPL_MODEL_REGISTRY_PREFIX": ("model", "registry_prefix"),
     "BNPL_MODEL_FOLDER": ("model", "folder"),

@@ -17,6 +17,7 @@ from bnpl_features.sections import (
     VARIABLES,
     AlertSettings,
     CheckSettings,
+    DriftSettings,
     ModelSettings,
     RetrainingSettings,
     ScoringSettings,
@@ -36,6 +37,7 @@ __all__ = [
     "VARIABLES",
     "AlertSettings",
     "CheckSettings",
+    "DriftSettings",
     "ModelSettings",
     "RetrainingSettings",
     "ScoringSettings",
@@ -51,7 +53,7 @@ T = TypeVar("T")
 _COLUMN_VARIABLE = "BNPL_COLUMN_"
 """BNPL_COLUMN_<CANONICAL NAME>=<own name> maps one column."""
 
-_SECTIONS = ("warehouse", "store", "checks", "model", "scoring", "retraining", "alerts", "transactions")
+_SECTIONS = ("warehouse", "store", "checks", "drift", "model", "scoring", "retraining", "alerts", "transactions")
 _SOURCE_KEYS = ("relation", "columns")
 _SECRET_KEYS = ("url", "registry_url", "customer_key", "previous_customer_keys", "webhook_url", "mail_password")
 """Their values, a URL with a password among them, are never part of a message."""
@@ -59,6 +61,7 @@ _SECRET_KEYS = ("url", "registry_url", "customer_key", "previous_customer_keys",
 _POSITIVE_KEYS = (
     "timeout_seconds",
     "reference_days",
+    "unit_change",
     "publish_workers",
     "training_days",
     "maturity_days",
@@ -91,6 +94,7 @@ def load_settings(
         warehouse=_section(WarehouseSettings, "warehouse", values, named),
         store=_section(StoreSettings, "store", values, named),
         checks=_section(CheckSettings, "checks", values, named),
+        drift=_section(DriftSettings, "drift", values, named),
         model=_section(ModelSettings, "model", values, named),
         scoring=_section(ScoringSettings, "scoring", values, named),
         retraining=_section(RetrainingSettings, "retraining", values, named),

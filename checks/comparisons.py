@@ -1,4 +1,4 @@
-"""A group's partitions of a run, each beside the days before it: what three kinds of check look at."""
+"""A group's partitions of a run, each beside the days before it: what two kinds of check look at."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -7,6 +7,7 @@ import dagster as dg
 
 from assets.failures import library_errors
 from assets.partitions import days_of, labels
+from bnpl_features.derive.profiled import group_subject
 from bnpl_features.drift.comparison import Comparison, compare
 from bnpl_features.features.feature import FeatureGroup
 from resources.warehouse import WarehouseResource
@@ -17,4 +18,5 @@ def comparisons(
 ) -> Iterator[tuple[date, Comparison]]:
     with library_errors(), warehouse.open() as engine:
         for day in days_of(context):
-            yield day, compare(engine, group, day, reference_days, labels(context, group.table, day))
+            asked_by = labels(context, group.table, day)
+            yield day, compare(engine, group_subject(group), day, reference_days, asked_by)[0]

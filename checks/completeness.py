@@ -55,12 +55,12 @@ def row_count_check(group: FeatureGroup) -> dg.AssetChecksDefinition:
         problems: list[str] = []
         customers: dict[str, int] = {}
         for day, found in comparisons(context, warehouse, group, thresholds.reference_days):
-            customers[day.isoformat()] = found.customers
-            usual = found.mean_reference_customers
-            if not found.customers:
+            customers[day.isoformat()] = found.rows
+            usual = found.trailing.mean_rows
+            if not found.rows:
                 problems.append(f"{day} has no customers")
-            elif usual and abs(found.customers / usual - 1) > thresholds.row_count_tolerance:
-                problems.append(f"{day} has {found.customers:,} customers, the days before it {usual:,.0f}")
+            elif usual and abs(found.rows / usual - 1) > thresholds.row_count_tolerance:
+                problems.append(f"{day} has {found.rows:,} customers, the days before it {usual:,.0f}")
         return dg.AssetCheckResult(
             passed=not problems, description="; ".join(problems) or None, metadata={"customers": customers}
         )
@@ -83,14 +83,11 @@ def nulls_check(group: FeatureGroup) -> dg.AssetChecksDefinition:
         problems: list[str] = []
         shares: dict[str, float] = {}
         for day, found in comparisons(context, warehouse, group, thresholds.reference_days):
-            for name, feature in found.features.items():
-                shares[name] = round(feature.null_share, 4)
-                increase = feature.null_share - feature.reference_null_share
-                if found.has_reference and increase > thresholds.null_increase:
-                    problems.append(
-                        f"{name} is null for {feature.null_share:.0%} of customers on {day}, "
-                        f"for {feature.reference_null_share:.0%} before"
-                    )
+            for name in (feature.name for feature in group.features):
+                share, before = found.null_shares(name)
+                shares[name] = round(share, 4)
+                if found.has_reference and share - before > thresholds.null_increase:
+                    problems.append(f"{name} is null for {share:.0%} of customers on {day}, for {before:.0%} before")
         return dg.AssetCheckResult(
             passed=not problems, description="; ".join(problems) or None, metadata={"null_share": shares}
         )

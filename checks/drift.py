@@ -1,77 +1,102 @@
-"""Does a group's day look like the days before it? Population stability index by feature."""
+"""Does a day look like its references, and if not: did the world change, or does the pipeline look broken?"""
+
+from collections.abc import Sequence
 
 import dagster as dg
 
-from assets.feature_groups import group_key
+from assets.failures import library_errors
+from assets.feature_groups import TRANSACTIONS_PROFILE, group_key
 from assets.gate import OVERRIDE_REASON
-from assets.partitions import DAILY
-from bnpl_features.drift.stability import Severity, severity
+from assets.partitions import DAILY, days_of, labels
+from bnpl_features.connect import drift_rules
+from bnpl_features.derive.profiled import TRANSACTIONS, Subject, group_subject
+from bnpl_features.drift.examination import Examined, examine_subject
+from bnpl_features.drift.findings import INDEX, NEAR, Finding, Severity
+from bnpl_features.drift.references import reference_in_force
+from bnpl_features.drift.verdict import Verdict, judge
+from bnpl_features.errors import RelationMissing
 from bnpl_features.features.catalog import GROUPS
-from bnpl_features.features.feature import FeatureGroup
-from checks.comparisons import comparisons
 from resources.settings import SettingsResource
 from resources.warehouse import WarehouseResource
 
 OVERRIDE_TAG = "bnpl/drift_override"
 """A run tag whose value is an operator's reason to publish in spite of drift; it lands in the manifest."""
 
+RETRAINING_ASKED, DRIFTED_FEATURES, LARGEST_INDEX, CAUSE = (
+    "retraining_asked",
+    "drifted_features",
+    "largest_index",
+    "cause",
+)
+"""Metadata of every evaluation: a bool, a JSON list of names, a float, the text of a `Cause`. Sensors build on them."""
 
-def drift_check(group: FeatureGroup) -> dg.AssetChecksDefinition:
+
+def drift_check(asset: dg.AssetKey, subject: Subject) -> dg.AssetChecksDefinition:
     @dg.asset_check(
-        asset=group_key(group),
+        asset=asset,
         name="drift",
-        description="Population stability index against trailing days: warns from 0.1, blocks from 0.25 by default.",
+        description="Warns of a changed world and asks for retraining; blocks where it looks like a broken pipeline.",
         blocking=True,
         partitions_def=DAILY,
     )
     def check(
         context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource, settings: SettingsResource
     ) -> dg.AssetCheckResult:
-        thresholds = settings.load().checks
-        indices: dict[str, float] = {}
-        found: dict[str, Severity] = {}
-        compared = False
-        for _, comparison in comparisons(context, warehouse, group, thresholds.reference_days):
-            compared = compared or comparison.has_reference
-            for name, feature in comparison.features.items():
-                warn, error = thresholds.drift_thresholds.get(name, (thresholds.drift_warn, thresholds.drift_error))
-                index = feature.stability_index
-                indices[name] = max(round(index, 4), indices.get(name, 0.0))
-                found[name] = max(severity(index, warn, error), found.get(name, Severity.STABLE), key=_rank)
-        return _result(indices, found, compared, context.run.tags.get(OVERRIDE_TAG, "").strip())
+        found: list[tuple[Examined, Verdict]] = []
+        with library_errors(), warehouse.open() as engine:
+            rules = drift_rules(settings.load())
+            for day in days_of(context):
+                asked_by = labels(context, subject.table, day)
+                training = reference_in_force(engine, day, asked_by)
+                examined = examine_subject(engine, subject, day, rules, asked_by, training)
+                upstream: Sequence[Finding] = ()
+                if subject is not TRANSACTIONS:
+                    try:
+                        upstream = examine_subject(engine, TRANSACTIONS, day, rules, asked_by, training).of_all
+                    except RelationMissing:  # features computed without the profile of the purchases
+                        upstream = ()
+                found.append((examined, judge(examined.of_all, upstream, rules.limits)))
+        return _result(found, context.run.tags.get(OVERRIDE_TAG, "").strip())
 
     return check
 
 
-def _result(
-    indices: dict[str, float], found: dict[str, Severity], compared: bool, override: str
-) -> dg.AssetCheckResult:
-    drifted = sorted((name for name in found if found[name] is not Severity.STABLE), key=lambda name: -indices[name])
-    is_error = any(found[name] is Severity.ERROR for name in drifted)
+def _result(found: Sequence[tuple[Examined, Verdict]], override: str) -> dg.AssetCheckResult:
+    """The worst day of the run speaks for it."""
+    examined, worst = max(found, key=lambda one: (list(Severity).index(one[1].severity), one[1].largest_index))
+    is_error = worst.severity is Severity.ERROR
+    season = examined.whole.season
     metadata: dict[str, object] = {
-        "stability_index": dg.MarkdownMetadataValue(_table(indices, found)),
-        "largest_index": max(indices.values(), default=0.0),
-        "retraining_asked": bool(drifted) and not is_error,
-        "drifted_features": drifted,
+        RETRAINING_ASKED: any(verdict.retraining_asked for _, verdict in found),
+        DRIFTED_FEATURES: dg.MetadataValue.json(list(worst.drifted_features)),
+        LARGEST_INDEX: worst.largest_index,
+        CAUSE: worst.cause.value,
+        "references": list(examined.whole.references),
+        "stability_index": dg.MetadataValue.md(_table(examined)),
     }
+    if season:
+        metadata["season"] = f"{season.name}: limits are {season.widen:g} times as wide"
     if override and is_error:
         metadata[OVERRIDE_REASON] = override
-    listed = ", ".join(f"{name} {indices[name]:.2f}" for name in drifted)
+    drifted = f"drifted: {worst.explanation} ({worst.cause})"
+    has_reference = any(one.whole.has_reference for one, _ in found)
     return dg.AssetCheckResult(
-        passed=not drifted,
+        passed=worst.severity is Severity.STABLE,
         severity=dg.AssetCheckSeverity.ERROR if is_error and not override else dg.AssetCheckSeverity.WARN,
-        description=(f"drifted: {listed}" if drifted else None if compared else "no days to compare with yet"),
+        description=(drifted if worst.explanation else None if has_reference else "no days to compare with yet"),
         metadata=metadata,
     )
 
 
-def _table(indices: dict[str, float], found: dict[str, Severity]) -> str:
-    rows = "\n".join(f"| {name} | {indices[name]:.4f} | {found[name]} |" for name in sorted(indices, key=indices.get))
+def _table(examined: Examined) -> str:
+    indices = [one for one in examined.of_all if one.measure == INDEX and one.reference in NEAR]
+    rows = "\n".join(
+        f"| {one.feature} | {one.value:.4f} | {one.verdict} |" for one in sorted(indices, key=lambda one: -one.value)
+    )
     return f"| feature | stability index | verdict |\n|---|---|---|\n{rows}"
 
 
-def _rank(value: Severity) -> int:
-    return list(Severity).index(value)
-
-
-drift_checks = [drift_check(group) for group in GROUPS]
+drift_checks = [
+    drift_check(TRANSACTIONS_PROFILE, TRANSACTIONS),
+    *(drift_check(group_key(group), group_subject(group)) for group in GROUPS),
+]

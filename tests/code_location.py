@@ -23,9 +23,10 @@ import redis
 from assets import failures
 from assets.feature_vectors import VECTORS_TABLE
 from automation.jobs import BACKFILL_JOB, CHECKED_JOB, DAILY_JOB
-from bnpl_features.derive.profile import profile_query
+from bnpl_features.derive.profile import profile_query, profiles_table
+from bnpl_features.derive.profiled import group_subject
 from bnpl_features.derive.query import Query
-from bnpl_features.derive.table import CUSTOMER_COLUMN, Table, group_table, profiles_table
+from bnpl_features.derive.table import CUSTOMER_COLUMN, Table, group_table
 from bnpl_features.features.catalog import GROUPS
 from bnpl_features.simulator import Fault, Population, inject, simulate
 from bnpl_features.store.connection import connect
@@ -149,7 +150,8 @@ class CodeLocation:
         self.warehouse.replace_partition(table, day, Query(sql, {"partition_date": day}), {})
         for group in GROUPS:
             if group_table(group) == table:
-                self.warehouse.replace_partition(profiles_table(group), day, profile_query(group, day), {})
+                subject = group_subject(group)
+                self.warehouse.replace_partition(profiles_table(subject), day, profile_query(subject, day), {})
 
     def served(self) -> Manifest | None:
         """The manifest of the active version."""

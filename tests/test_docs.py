@@ -129,7 +129,7 @@ def test_settings_page_gives_each_keys_variable_and_default() -> None:
     defaults = Settings()
     expected = {
         f"{section}.{item.name}": str(getattr(getattr(defaults, section), item.name) or "")
-        for section in ("warehouse", "store", "checks", "model", "scoring", "retraining", "alerts")
+        for section in ("warehouse", "store", "checks", "drift", "model", "scoring", "retraining", "alerts")
         for item in fields(getattr(defaults, section))
     }
     zeros = {f"warehouse.{name}": "0" for name in ("threads", "maximum_bytes_billed")}

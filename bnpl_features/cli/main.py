@@ -11,6 +11,7 @@ from bnpl_features.cli.capacity import capacity
 from bnpl_features.cli.catalogue import features
 from bnpl_features.cli.demo import demo
 from bnpl_features.cli.doctor import doctor
+from bnpl_features.cli.drifting import drift, drift_reference
 from bnpl_features.cli.erasing import erase_command, erasures, readmit_command
 from bnpl_features.cli.experimenting import experiments
 from bnpl_features.cli.models import evaluate, models, promote, train
@@ -38,6 +39,7 @@ _COMMANDS = (
     (features, get, versions, activate, rollback, retire_command),
     (erase_command, readmit_command, erasures),
     (train, evaluate, models, promote, retraining),
+    (drift, drift_reference),
     (serve, api_key, experiments),
     (capacity, doctor, test_alert),
 )

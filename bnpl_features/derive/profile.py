@@ -1,54 +1,117 @@
-"""A group -> the statement that profiles a partition: how many customers lie in which bin of each feature.
+"""A subject -> the statement that profiles a day of it: one pass over the day, one row a segment and column.
 
-Bins are fixed by the declaration, not by the data, so that profiles of any two days can be compared or added up.
+A row is a sketch that can be added to another of the same column: rows, nulls, extremes, moments and a histogram.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
-from bnpl_features.derive.query import Query
-from bnpl_features.features.feature import Feature, FeatureGroup, Kind
-from bnpl_features.features.storage import Scale
+from bnpl_features.derive.profiled import ProfiledColumn, Subject
+from bnpl_features.derive.query import Parameter, Query
+from bnpl_features.derive.table import PARTITION_COLUMN, Table, TableColumn
 
-NULL_BIN = -1
-_COUNT_EDGES = (1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0, 55.0, 89.0, 144.0, 233.0)
-_LINEAR_BINS = 10
-_EDGES_PER_DECADE = 2
-_SIGNED_EDGES = (-100.0, -10.0, -1.0, -0.1, -0.01, -0.001, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
+ALL = "all"
+"""The segment of a subject that is not divided."""
 
-
-def edges(feature: Feature) -> tuple[float, ...]:
-    """Bin k holds edges[k-1] <= value < edges[k]; a name's bin is its position in the declared list."""
-    storage = feature.storage
-    if storage.scale is Scale.EXACT:
-        return _COUNT_EDGES
-    if storage.scale is Scale.HALF:
-        return _SIGNED_EDGES
-    if storage.scale is Scale.LINEAR:
-        width = (storage.high - storage.low) / _LINEAR_BINS
-        inner = tuple(storage.low + width * step for step in range(1, _LINEAR_BINS))
-        # Shares pile up on their ends: exactly none and exactly all are bins of their own.
-        return (storage.low + width * 1e-6, *inner, storage.high * (1 - 1e-9))
-    decades = range(_EDGES_PER_DECADE * 40)
-    steps = (storage.low * 10 ** (step / _EDGES_PER_DECADE) for step in decades)
-    return tuple(float(f"{edge:.6g}") for edge in steps if edge <= storage.high)
+SEPARATOR = "|"
+"""Between the parts of a segment's name, one a division: `active|over 50 %`."""
 
 
-def profile_query(group: FeatureGroup, partition: date) -> Query:
-    """Rows (feature, bin, customers) of the group's partition; bin -1 counts nulls."""
-    parts = [
-        f"SELECT '{feature.name}' AS feature, {_bin(feature)} AS bin, COUNT(*) AS customers\n"
-        f"FROM {group.table}\nWHERE partition_date = @partition_date\nGROUP BY bin"
-        for feature in group.features
+def profiles_table(subject: Subject) -> Table:
+    """A sketch of each column of the subject, by day and segment."""
+    return Table(
+        subject.table,
+        f"How the values of {subject.name} were distributed, by day and segment.",
+        (
+            TableColumn(PARTITION_COLUMN, "DATE", "The day.", nullable=False),
+            TableColumn("segment", "STRING", "The part of each division, or all.", nullable=False),
+            TableColumn("feature", "STRING", "The column.", nullable=False),
+            TableColumn("row_count", "INT64", "Rows, nulls among them.", nullable=False),
+            TableColumn("nulls", "INT64", "Rows without a value.", nullable=False),
+            TableColumn("smallest", "FLOAT64", "The least value; null for names."),
+            TableColumn("largest", "FLOAT64", "The greatest value; null for names."),
+            TableColumn("total", "FLOAT64", "Sum of the values; null for names."),
+            TableColumn("total_of_squares", "FLOAT64", "Sum of their squares; null for names."),
+            TableColumn("histogram", "STRING", "Values by bin, as a JSON list; edges are the code's.", nullable=False),
+        ),
+        cluster_by=("feature",),
+    )
+
+
+def profile_query(
+    subject: Subject, partition: date, relation: str = "", parameters: Mapping[str, Parameter] | None = None
+) -> Query:
+    """The rows of `profiles_table(subject)` for a day; `relation` stands in for the subject's own.
+
+    Counts below each edge are conditional aggregates, so the warehouse reads the day once, however many columns there
+    are; histograms are their differences, taken from one row a segment.
+    """
+    segment = f" || '{SEPARATOR}' || ".join(f"COALESCE({sql}, 'unknown')" for sql in subject.segments.values())
+    counts = ",\n    ".join(aggregate for n, column in enumerate(subject.columns) for aggregate in _counts(n, column))
+    values = ", ".join(f"{column.sql} AS v{n}" for n, column in enumerate(subject.columns))
+    rows = ",\n    ".join(_row(n, column) for n, column in enumerate(subject.columns))
+    return Query(
+        f"""WITH day_rows AS (
+  SELECT {segment or f"'{ALL}'"} AS segment, {values}
+  FROM {relation or subject.relation}
+  WHERE {subject.where}
+),
+counted AS (
+  SELECT
+    segment,
+    COUNT(*) AS row_count,
+    {counts}
+  FROM day_rows
+  GROUP BY segment
+)
+SELECT
+  counted.segment,
+  sketch.feature,
+  counted.row_count,
+  counted.row_count - sketch.present AS nulls,
+  sketch.smallest,
+  sketch.largest,
+  sketch.total,
+  sketch.total_of_squares,
+  sketch.histogram
+FROM counted
+CROSS JOIN UNNEST([
+    {rows}
+  ]) AS sketch""",
+        {"partition_date": partition, **(parameters or {})},
+    )
+
+
+def _counts(n: int, column: ProfiledColumn) -> list[str]:
+    counts = [f"COUNT(v{n}) AS c{n}"]
+    if column.categories:
+        return counts + [
+            f"COALESCE(COUNTIF(v{n} = '{name}'), 0) AS c{n}_{k}" for k, name in enumerate(column.categories)
+        ]
+    return [
+        *counts,
+        *(f"COALESCE(COUNTIF(v{n} < {edge!r}), 0) AS c{n}_{k}" for k, edge in enumerate(column.edges)),
+        f"MIN(v{n}) AS lo{n}",
+        f"MAX(v{n}) AS hi{n}",
+        f"SUM(CAST(v{n} AS FLOAT64)) AS t{n}",
+        f"SUM(CAST(v{n} AS FLOAT64) * v{n}) AS q{n}",
     ]
-    return Query("\nUNION ALL\n".join(parts), {"partition_date": partition})
 
 
-def _bin(feature: Feature) -> str:
-    if feature.kind is Kind.NAME:
-        conditions = [f"{feature.name} = '{name}'" for name in feature.storage.names]
+def _row(n: int, column: ProfiledColumn) -> str:
+    """One STRUCT; a number's counts are cumulative, a name's are not and the rest are other names."""
+    last = len(column.categories or column.edges) - 1
+    if column.categories:
+        bins = [f"c{n}_{k}" for k in range(last + 1)]
+        bins.append(f"c{n} - " + " - ".join(bins))
     else:
-        conditions = [f"{feature.name} < {edge!r}" for edge in edges(feature)]
-    cases = " ".join(f"WHEN {condition} THEN {position}" for position, condition in enumerate(conditions))
-    return f"CASE WHEN {feature.name} IS NULL THEN {NULL_BIN} {cases} ELSE {len(conditions)} END"
+        bins = [f"c{n}_0", *(f"c{n}_{k} - c{n}_{k - 1}" for k in range(1, last + 1)), f"c{n} - c{n}_{last}"]
+    histogram = ", ',', ".join(f"CAST(CAST({one} AS INT64) AS STRING)" for one in bins)
+    numbers = ("CAST(NULL AS FLOAT64)",) * 4 if column.categories else (f"lo{n}", f"hi{n}", f"t{n}", f"q{n}")
+    smallest, largest, total, squares = (f"CAST({number} AS FLOAT64)" for number in numbers)
+    return (
+        f"STRUCT('{column.name}' AS feature, c{n} AS present, {smallest} AS smallest, {largest} AS largest, "
+        f"{total} AS total, {squares} AS total_of_squares, CONCAT('[', {histogram}, ']') AS histogram)"
+    )

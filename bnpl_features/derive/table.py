@@ -43,21 +43,6 @@ def vectors_table(feature_set: FeatureSet) -> Table:
     )
 
 
-def profiles_table(group: FeatureGroup) -> Table:
-    """How the values of each feature of the group were distributed: customers by bin (see `derive.profile`)."""
-    return Table(
-        f"profile_{group.name}",
-        f"Distribution of each feature of the group {group.name}, by day.",
-        (
-            TableColumn(PARTITION_COLUMN, "DATE", "The day.", nullable=False),
-            TableColumn("feature", "STRING", "The feature.", nullable=False),
-            TableColumn("bin", "INT64", "-1: null; otherwise the position of the bin.", nullable=False),
-            TableColumn("customers", "INT64", "Customers in the bin.", nullable=False),
-        ),
-        cluster_by=("feature",),
-    )
-
-
 def transactions_table() -> Table:
     """The table that `load` and `simulate` fill."""
     return Table(

@@ -1,86 +1,148 @@
-"""A partition's profile beside those of the days before it: customers, nulls and distribution of each feature."""
+"""A day of a subject beside its references: which days those are, and what comes of the comparison."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
-from bnpl_features.derive.profile import NULL_BIN
-from bnpl_features.derive.query import Query
-from bnpl_features.derive.table import profiles_table
-from bnpl_features.drift.stability import Bins, population_stability_index
-from bnpl_features.features.feature import FeatureGroup
+from bnpl_features.derive.profile import ALL
+from bnpl_features.derive.profiled import Subject
+from bnpl_features.drift.calendar import Season, SeasonalDay, season_of
+from bnpl_features.drift.findings import (
+    SEASON,
+    TRAILING,
+    TRAINING,
+    WEEKDAY,
+    WEEKS,
+    Finding,
+    Place,
+    column_findings,
+    volume_findings,
+)
+from bnpl_features.drift.limits import Limits
+from bnpl_features.drift.profiles import Segments, Sketches, added, read_profiles
+from bnpl_features.drift.references import Reference
+from bnpl_features.drift.subjects import FLOWS, GROUP_OF
 from bnpl_features.warehouse.warehouse import Labels, Warehouse
+
+WEEKS_BEFORE = 4
+_DAYS_A_WEEK = 7
 
 
 @dataclass(frozen=True)
-class FeatureComparison:
-    """Customers by bin on the day, and summed over the reference days."""
+class Side:
+    """Some days together: rows of each day, and a sketch a column."""
 
-    current: Bins
-    reference: Bins
-
-    @property
-    def stability_index(self) -> float:
-        return population_stability_index(self.reference, self.current)
+    rows: tuple[int, ...]
+    sketches: Sketches
 
     @property
-    def null_share(self) -> float:
-        return _null_share(self.current)
-
-    @property
-    def reference_null_share(self) -> float:
-        return _null_share(self.reference)
+    def mean_rows(self) -> float:
+        return sum(self.rows) / len(self.rows) if self.rows else 0.0
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A group's partition beside the `reference_days` days before it that exist."""
+    """One segment of a subject on a day, beside each reference that has rows."""
 
-    customers: int
-    reference_customers: tuple[int, ...]
-    features: Mapping[str, FeatureComparison]
+    subject: Subject
+    segment: str
+    partition: date
+    current: Side
+    references: Mapping[str, Side]
+    season: Season | None = None
 
     @property
     def has_reference(self) -> bool:
-        return bool(self.reference_customers)
+        return TRAILING in self.references
 
     @property
-    def mean_reference_customers(self) -> float:
-        return sum(self.reference_customers) / len(self.reference_customers) if self.reference_customers else 0.0
+    def trailing(self) -> Side:
+        return self.references.get(TRAILING, Side((), {}))
+
+    @property
+    def rows(self) -> int:
+        return sum(self.current.rows)
+
+    def null_shares(self, column: str) -> tuple[float, float]:
+        """(on the day, on the days before)."""
+        now, before = self.current.sketches.get(column), self.trailing.sketches.get(column)
+        return (now.null_share if now else 0.0, before.null_share if before else 0.0)
 
 
 def compare(
-    warehouse: Warehouse, group: FeatureGroup, partition: date, reference_days: int, labels: Labels
+    warehouse: Warehouse,
+    subject: Subject,
+    partition: date,
+    reference_days: int,
+    labels: Labels,
+    *,
+    calendar: Sequence[SeasonalDay] = (),
+    training: Reference | None = None,
+) -> list[Comparison]:
+    """One comparison a segment, `all` first: with the `reference_days` days before, the weeks, the same weekdays of
+    those, the day a year ago where `calendar` calls for it, and what the champion was trained on."""
+    season = season_of(partition, calendar)
+    before = max(reference_days, WEEKS_BEFORE * _DAYS_A_WEEK)
+    year_before = season.year_before if season else None
+    days = read_profiles(warehouse, subject, partition - timedelta(days=before), partition, labels, also=year_before)
+    segments = dict.fromkeys([ALL, *(name for of_day in days.values() for name in of_day)])
+    trained_on = training.subjects.get(subject.name, {}) if training else {}
+    return [_compared(subject, name, partition, reference_days, days, season, trained_on) for name in segments]
+
+
+def findings_of(comparison: Comparison, limits: Limits) -> Iterator[Finding]:
+    """Everything that is measured of one comparison; limits are widened on a seasonal day."""
+    limits = limits.widened(comparison.season.widen if comparison.season else 1.0)
+    subject, is_flow = comparison.subject, comparison.subject.name in FLOWS
+    # Purchases follow the week; without two weeks of history the days before must do.
+    by_weekday = comparison.references.get(WEEKDAY)
+    usual = WEEKDAY if is_flow and by_weekday and len(by_weekday.rows) > 1 else TRAILING
+    if comparison.segment == ALL and usual in comparison.references:
+        place = Place(subject.name, ALL, is_flow)
+        yield from volume_findings(place, comparison.rows, {usual: comparison.references[usual].mean_rows}, limits)
+    for column in subject.columns:
+        current = comparison.current.sketches.get(column.name)
+        references = {
+            name: side.sketches[column.name]
+            for name, side in comparison.references.items()
+            # Where there is the day of a year ago, the ordinary days before are no measure.
+            if column.name in side.sketches and not (name == TRAILING and SEASON in comparison.references)
+        }
+        if current:
+            place = Place(_kept_under(subject, column.name), comparison.segment, is_flow)
+            yield from column_findings(place, column, current, references, limits)
+
+
+def _compared(
+    subject: Subject,
+    segment: str,
+    partition: date,
+    reference_days: int,
+    days: Mapping[date, Segments],
+    season: Season | None,
+    trained_on: Segments,
 ) -> Comparison:
-    """Read the profiles of the partition and of up to `reference_days` days before it: a few hundred rows."""
-    query = Query(
-        f"SELECT partition_date = @partition_date AS is_current, partition_date, feature, bin, customers\n"
-        f"FROM {profiles_table(group).name}\n"
-        "WHERE partition_date BETWEEN DATE_SUB(@partition_date, INTERVAL @reference_days DAY) AND @partition_date",
-        {"partition_date": partition, "reference_days": reference_days},
-    )
-    bins: dict[str, tuple[dict[int, int], dict[int, int]]] = {f.name: ({}, {}) for f in group.features}
-    seen: dict[date, Counter[str]] = {}
-    for batch in warehouse.read(query, labels):
-        for row in batch.to_pylist():
-            if row["feature"] not in bins:
-                continue
-            side = bins[row["feature"]][0 if row["is_current"] else 1]
-            side[row["bin"]] = side.get(row["bin"], 0) + row["customers"]
-            seen.setdefault(row["partition_date"], Counter())[row["feature"]] += row["customers"]
-    # Every feature counts every customer, but for one that was added after that day.
-    customers = {day: max(by_feature.values()) for day, by_feature in seen.items()}
-    current = customers.pop(partition, 0)
-    return Comparison(
-        current,
-        tuple(customers[day] for day in sorted(customers)),
-        {name: FeatureComparison(now, before) for name, (now, before) in bins.items()},
-    )
+    def side(chosen: Sequence[date]) -> Side:
+        there = [days[day][segment] for day in chosen if day in days and segment in days[day]]
+        rows = tuple(max(sketch.row_count for sketch in sketches.values()) for sketches in there)
+        return Side(rows, added(there))
+
+    def before(count: int, step: int = 1) -> Side:
+        return side([partition - timedelta(days=n * step) for n in range(count, 0, -1)])
+
+    references = {
+        TRAILING: before(reference_days),
+        WEEKS: before(WEEKS_BEFORE * _DAYS_A_WEEK),
+        WEEKDAY: before(WEEKS_BEFORE, _DAYS_A_WEEK),
+        SEASON: side([season.year_before] if season and subject.name in FLOWS else []),
+        TRAINING: Side((), trained_on.get(segment, {})),
+    }
+    there = {name: one for name, one in references.items() if one.sketches}
+    return Comparison(subject, segment, partition, side([partition]), there, season)
 
 
-def _null_share(bins: Bins) -> float:
-    total = sum(bins.values())
-    return bins.get(NULL_BIN, 0) / total if total else 0.0
+def _kept_under(subject: Subject, column: str) -> str:
+    """Segments of customers are those of a group's features."""
+    return GROUP_OF.get(column, subject.name) if subject.name == "feature_vectors" else subject.name

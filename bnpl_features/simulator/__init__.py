@@ -5,11 +5,14 @@ from bnpl_features.simulator.faults import (
     DriftedSegment,
     DuplicatedRows,
     Fault,
+    LostRows,
     MissingDays,
+    MissingSource,
     NullColumn,
+    Sale,
     ScaledColumn,
-    inject,
 )
+from bnpl_features.simulator.injection import inject
 from bnpl_features.simulator.population import Population
 from bnpl_features.simulator.schema import TRANSACTIONS
 from bnpl_features.simulator.simulate import simulate, simulate_block
@@ -20,9 +23,12 @@ __all__ = [
     "DriftedSegment",
     "DuplicatedRows",
     "Fault",
+    "LostRows",
     "MissingDays",
+    "MissingSource",
     "NullColumn",
     "Population",
+    "Sale",
     "ScaledColumn",
     "inject",
     "simulate",

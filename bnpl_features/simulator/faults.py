@@ -1,26 +1,16 @@
 """What goes wrong with purchases upstream, put into them on purpose: drift, broken columns, missing days, duplicates.
 
-Every fault looks at one row at a time, so faulty batches are the batches of the faulty table.
+`injection` does what is declared here.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from bnpl_features.simulator.demand import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR
 from bnpl_features.simulator.schema import TRANSACTIONS
-
-NIGHT_HOURS = np.array([22, 23, 0, 1, 2, 3, 4, 5])
-AMOUNT_COLUMNS = ("amount", "product_price", "first_payment_amount")
-"""Columns that grow together when customers buy for more."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +21,7 @@ class DriftedSegment:
         from_day: first date that differs.
         to_day: last date that differs; None for all that follow.
         share: share of customers in the segment, 0..1; they are the same in every table.
+        ramp_days: days over which the segment grows to that share, evenly; 0 is at once.
         amount_factor: multiplies their amount, product_price and first_payment_amount.
         night_share: share of their daytime purchases moved to the night hours of the same UTC date.
         seed: another seed is another segment.
@@ -42,6 +33,7 @@ class DriftedSegment:
     amount_factor: float = 1.5
     night_share: float = 0.3
     seed: int = 0
+    ramp_days: int = 0
 
     def __post_init__(self) -> None:
         _check_days(self.from_day, self.to_day)
@@ -49,6 +41,8 @@ class DriftedSegment:
         _check_share("night_share", self.night_share)
         if not 0 < self.amount_factor < float("inf"):
             raise ValueError(f"amount_factor is {self.amount_factor}: choose more than 0; 1 leaves amounts as they are")
+        if self.ramp_days < 0:
+            raise ValueError(f"ramp_days is {self.ramp_days}: choose 0 for a step, or the days that the change takes")
 
 
 @dataclass(frozen=True)
@@ -112,6 +106,50 @@ class MissingDays:
 
 
 @dataclass(frozen=True)
+class MissingSource:
+    """One source stopped: no row has `value` in `column` any more, such as a payment_provider or a product_category."""
+
+    column: str
+    value: str
+    from_day: date
+    to_day: date | None = None
+
+    def __post_init__(self) -> None:
+        _check_days(self.from_day, self.to_day)
+        _check_column(self.column)
+
+
+@dataclass(frozen=True)
+class LostRows:
+    """A share of rows never arrived."""
+
+    share: float
+    from_day: date
+    to_day: date | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_days(self.from_day, self.to_day)
+        _check_share("share", self.share)
+
+
+@dataclass(frozen=True)
+class Sale:
+    """No fault but a day such as Black Friday: `purchases_factor` times as many purchases, 1 to 10, each for
+    `amount_factor` as much. The purchases that are added have ids and seconds of their own."""
+
+    from_day: date
+    to_day: date
+    purchases_factor: int = 3
+    amount_factor: float = 1.4
+
+    def __post_init__(self) -> None:
+        _check_days(self.from_day, self.to_day)
+        if not 1 <= self.purchases_factor <= 10:
+            raise ValueError(f"purchases_factor is {self.purchases_factor}: choose a whole number between 1 and 10")
+
+
+@dataclass(frozen=True)
 class DuplicatedRows:
     """A share of rows arrived twice, the copy right behind the original."""
 
@@ -125,78 +163,17 @@ class DuplicatedRows:
         _check_share("share", self.share)
 
 
-Fault = DriftedSegment | ConstantColumn | NullColumn | ScaledColumn | MissingDays | DuplicatedRows
-
-
-def inject(table: pa.Table, faults: Sequence[Fault]) -> pa.Table:
-    """The table with every fault in it, one after the other; schema and all other cells as they were."""
-    for fault in faults:
-        table = _inject(table, fault)
-    return table
-
-
-def _inject(table: pa.Table, fault: Fault) -> pa.Table:
-    hit = _on_days(table, fault.from_day, fault.to_day)
-    match fault:
-        case DriftedSegment():
-            return _drifted(table, hit, fault)
-        case ConstantColumn():
-            return _replaced(table, fault.column, hit, pa.scalar(fault.value, table.schema.field(fault.column).type))
-        case NullColumn():
-            return _replaced(table, fault.column, hit, pa.scalar(None, table.schema.field(fault.column).type))
-        case ScaledColumn():
-            return _replaced(table, fault.column, hit, _scaled(table[fault.column], fault.factor))
-        case MissingDays():
-            return table.filter(pa.array(~hit))
-        case DuplicatedRows():
-            twice = hit & _chosen(table["transaction_id"], fault.share, f"twice {fault.seed}")
-            return table.take(pa.array(np.repeat(np.arange(table.num_rows), 1 + twice)))
-
-
-def _drifted(table: pa.Table, hit: npt.NDArray[np.bool_], fault: DriftedSegment) -> pa.Table:
-    hit = hit & _chosen(table["customer_id"], fault.share, f"segment {fault.seed}")
-    for column in AMOUNT_COLUMNS:
-        table = _replaced(table, column, hit, pc.round(_scaled(table[column], fault.amount_factor), 2))
-    moment = _microseconds(table)
-    hour = moment % MICROSECONDS_PER_DAY // MICROSECONDS_PER_HOUR
-    moved = hit & ~np.isin(hour, NIGHT_HOURS)
-    moved &= _chosen(table["transaction_id"], fault.night_share, f"moved {fault.seed}")
-    # The night hour follows from the minute of the purchase, which means nothing else, so no randomness is needed.
-    night_hour = NIGHT_HOURS[moment // 60_000_000 % NIGHT_HOURS.size]
-    at_night = moment + (night_hour - hour) * MICROSECONDS_PER_HOUR
-    kind = table.schema.field("transaction_timestamp").type
-    return _replaced(table, "transaction_timestamp", moved, pa.array(at_night).cast(kind))
-
-
-def _on_days(table: pa.Table, from_day: date, to_day: date | None) -> npt.NDArray[np.bool_]:
-    day = _microseconds(table) // MICROSECONDS_PER_DAY
-    epoch = date(1970, 1, 1)
-    on: npt.NDArray[np.bool_] = day >= (from_day - epoch).days
-    return on if to_day is None else on & (day <= (to_day - epoch).days)
-
-
-def _microseconds(table: pa.Table) -> npt.NDArray[np.int64]:
-    moments: npt.NDArray[np.int64] = table["transaction_timestamp"].cast(pa.int64()).fill_null(0).to_numpy()
-    return moments
-
-
-def _chosen(ids: pa.ChunkedArray, share: float, salt: str) -> npt.NDArray[np.bool_]:
-    """Whether each row's id is among the `share` chosen: by a checksum, so the same id fares alike in every table."""
-    encoded = ids.fill_null("").combine_chunks().dictionary_encode()
-    checksums = [zlib.crc32(f"{salt} {each}".encode()) for each in encoded.dictionary.to_pylist()]
-    chosen: npt.NDArray[np.bool_] = np.array(checksums, dtype=np.uint64)[encoded.indices.to_numpy()] < share * 2**32
-    return chosen
-
-
-def _scaled(values: pa.ChunkedArray, factor: float) -> pa.ChunkedArray:
-    return pc.multiply(values.cast(pa.float64()), factor).cast(values.type, safe=False)
-
-
-def _replaced(
-    table: pa.Table, column: str, where: npt.NDArray[np.bool_], value: pa.Scalar | pa.Array | pa.ChunkedArray
-) -> pa.Table:
-    position = table.schema.get_field_index(column)
-    return table.set_column(position, table.schema.field(position), pc.if_else(pa.array(where), value, table[column]))
+Fault = (
+    DriftedSegment
+    | ConstantColumn
+    | NullColumn
+    | ScaledColumn
+    | MissingDays
+    | MissingSource
+    | LostRows
+    | Sale
+    | DuplicatedRows
+)
 
 
 def _check_days(from_day: date, to_day: date | None) -> None:

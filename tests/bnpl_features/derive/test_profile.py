@@ -1,42 +1,56 @@
-"""A profile puts every customer into exactly one bin of every feature."""
+"""A profile puts every row into exactly one bin of every column, and counts, adds up and bounds its values."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from datetime import timedelta
 
 import pytest
 
-from bnpl_features.derive.profile import NULL_BIN, edges, profile_query
-from bnpl_features.derive.query import Query, group_query
-from bnpl_features.derive.table import group_table, profiles_table
+from bnpl_features.derive.profile import ALL, profile_query, profiles_table
+from bnpl_features.derive.profiled import (
+    OUTCOMES,
+    PREDICTIONS,
+    TRANSACTIONS,
+    edges,
+    group_subject,
+    vectors_subject,
+)
+from bnpl_features.derive.query import Query, group_query, vectors_query
+from bnpl_features.derive.table import group_table, vectors_table
+from bnpl_features.drift.sketch import NULL_BIN, Sketch, sketch_of
 from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS, group_named
 from bnpl_features.features.feature import Feature, FeatureGroup, Kind
 from bnpl_features.features.storage import Scale
+from bnpl_features.risk_model.purchase_inputs import PURCHASE_INPUTS
+from bnpl_features.scoring.prediction_table import predictions_table
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
+from bnpl_features.warehouse.transactions import Source
 from tests.edge_cases import PARTITION
 
 NUMERIC = [feature for feature in BEHAVIOURAL.features if feature.kind is not Kind.NAME]
-Bins = dict[str, Counter[int]]
 
 
 @pytest.fixture(scope="module")
 def computed(tmp_path_factory: pytest.TempPathFactory) -> DuckDBWarehouse:
-    """The edge cases with every group's partition of the day."""
+    """The edge cases with every group's partition of the day, and the vectors."""
     from tests.conftest import filled_warehouse
 
     filled = filled_warehouse(tmp_path_factory.mktemp("profile"))
     for group in GROUPS:
         filled.replace_partition(group_table(group), PARTITION, group_query(group, PARTITION), {})
+    filled.replace_partition(vectors_table(BEHAVIOURAL), PARTITION, vectors_query(BEHAVIOURAL, PARTITION), {})
     return filled
 
 
-def profile_of(warehouse: DuckDBWarehouse, group: FeatureGroup) -> Bins:
-    found: Bins = {feature.name: Counter() for feature in group.features}
-    for batch in warehouse.read(profile_query(group, PARTITION), {}):
+def sketches(warehouse: DuckDBWarehouse, query: Query) -> dict[str, dict[str, Sketch]]:
+    """Segment -> column -> sketch."""
+    found: dict[str, dict[str, Sketch]] = {}
+    for batch in warehouse.read(query, {}):
         for row in batch.to_pylist():
-            found[row["feature"]][row["bin"]] += row["customers"]
+            found.setdefault(row["segment"], {})[row["feature"]] = sketch_of(row)
     return found
 
 
@@ -56,25 +70,83 @@ def bin_of(feature: Feature, value: object) -> int:
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
 def test_every_customer_is_in_one_bin_of_every_feature(group: FeatureGroup, computed: DuckDBWarehouse) -> None:
-    profile = profile_of(computed, group)
+    profile = sketches(computed, profile_query(group_subject(group), PARTITION))[ALL]
 
     for feature in group.features:
         values = values_of(computed, group, feature)
         assert len(values) > 100
-        assert profile[feature.name] == Counter(bin_of(feature, value) for value in values), feature.name
-        assert profile[feature.name][NULL_BIN] == values.count(None), feature.name
+        assert profile[feature.name].row_count == len(values)
+        assert profile[feature.name].nulls == values.count(None)
+        assert profile[feature.name].bins == Counter(bin_of(feature, value) for value in values), feature.name
 
 
-@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
-def test_a_profile_counts_only_its_own_day(group: FeatureGroup, computed: DuckDBWarehouse) -> None:
-    before = PARTITION - timedelta(days=1)
+@pytest.mark.parametrize("feature", NUMERIC, ids=lambda feature: feature.name)
+def test_moments_and_extremes_are_those_of_the_values(feature: Feature, computed: DuckDBWarehouse) -> None:
+    (group,) = [group for group in GROUPS if feature in group.features]
+    values = [float(v) for v in values_of(computed, group, feature) if v is not None]  # type: ignore[arg-type]
+
+    sketch = sketches(computed, profile_query(group_subject(group), PARTITION))[ALL][feature.name]
+
+    assert (sketch.smallest, sketch.largest) == (min(values), max(values))
+    assert sketch.mean == pytest.approx(math.fsum(values) / len(values), rel=1e-9, abs=1e-9)
+    assert sketch.total_of_squares == pytest.approx(math.fsum(v * v for v in values), rel=1e-9, abs=1e-9)
+
+
+def test_a_profile_counts_only_its_own_day(computed: DuckDBWarehouse) -> None:
+    group, before = group_named("volume"), PARTITION - timedelta(days=1)
     computed.replace_partition(group_table(group), before, group_query(group, before), {})
 
-    (size,) = computed.read(
-        Query(f"SELECT COUNT(*) FROM {group.table} WHERE partition_date = @day", {"day": PARTITION}), {}
+    sketch = sketches(computed, profile_query(group_subject(group), PARTITION))[ALL]["txn_count_7d"]
+
+    assert sketch.row_count == len(values_of(computed, group, group.features[0]))
+
+
+def test_a_statement_reads_its_relation_once_however_many_columns_there_are() -> None:
+    for subject in (*map(group_subject, GROUPS), vectors_subject(BEHAVIOURAL), TRANSACTIONS, OUTCOMES, PREDICTIONS):
+        assert profile_query(subject, PARTITION).sql.count(f"FROM {subject.relation}\n") == 1
+
+
+def test_segments_of_customers_add_up_to_the_groups(computed: DuckDBWarehouse) -> None:
+    by_segment = sketches(computed, profile_query(vectors_subject(BEHAVIOURAL), PARTITION))
+    whole = sketches(computed, profile_query(group_subject(group_named("volume")), PARTITION))[ALL]
+
+    assert len(by_segment) > 5
+    assert all(stage in ("new", "reactivated", "active", "cooling", "dormant") for stage, _ in map(_parts, by_segment))
+    together = [one["amount_mean_30d"] for one in by_segment.values()]
+    assert sum(one.row_count for one in together) == whole["amount_mean_30d"].row_count
+    assert [sum(bins) for bins in zip(*(one.histogram for one in together), strict=True)] == list(
+        whole["amount_mean_30d"].histogram
     )
-    for bins in profile_of(computed, group).values():
-        assert sum(bins.values()) == size.column(0)[0].as_py()
+
+
+def test_purchases_and_outcomes_are_profiled_from_a_source_with_other_columns(computed: DuckDBWarehouse) -> None:
+    source = Source().checkout_sql(computed.columns("transactions"))
+
+    bought = sketches(computed, profile_query(TRANSACTIONS, PARTITION, source))
+    due = sketches(computed, profile_query(OUTCOMES, PARTITION, source, {"maturity_days": 10}))
+
+    assert sum(one["amount"].row_count for one in bought.values()) > 10
+    assert set(next(iter(bought.values()))) == {column.name for column in TRANSACTIONS.columns}
+    assert all(set(one) == {"defaulted", "days_to_first_missed_payment"} for one in due.values())
+
+
+def test_names_that_purchases_may_have_are_those_that_models_know() -> None:
+    known = {one.column: set(one.values) for one in PURCHASE_INPUTS if one.values}
+    profiled = {one.name: set(one.categories) for one in TRANSACTIONS.columns if one.categories}
+
+    assert {name: profiled[name] for name in profiled if name in known} == {
+        name: known[name] for name in profiled if name in known
+    }
+    assert len(set(profiled) & set(known)) >= 6
+
+
+def test_what_is_profiled_of_predictions_is_in_their_table() -> None:
+    table = predictions_table()
+    columns = {column.name for column in table.columns}
+
+    assert PREDICTIONS.relation == table.name
+    assert {"probability", "decision", "fallback", "arm", "feature_status"} <= columns
+    assert {one.sql for one in PREDICTIONS.columns if one.name != "is_fallback"} <= columns
 
 
 @pytest.mark.parametrize("feature", NUMERIC, ids=lambda feature: feature.name)
@@ -85,27 +157,6 @@ def test_edges_increase_and_lie_inside_what_can_be_stored(feature: Feature) -> N
     assert all(a < b for a, b in itertools.pairwise(found))
     assert feature.storage.low <= found[0]
     assert found[-1] <= feature.storage.high
-
-
-@pytest.mark.parametrize("feature", NUMERIC, ids=lambda feature: feature.name)
-def test_a_bin_holds_its_lower_edge_and_not_its_upper(feature: Feature, computed: DuckDBWarehouse) -> None:
-    (group,) = [group for group in GROUPS if feature in group.features]
-    kind = feature.kind.value
-    others = ", ".join(
-        f"CAST(NULL AS {other.kind.value}) AS {other.name}" for other in group.features if other is not feature
-    )
-    rows = [
-        f"SELECT 'c{n}' AS customer_id, CAST({edge!r} AS {kind}) AS {feature.name}, {others}"
-        for n, edge in enumerate(edges(feature))
-    ]
-    day = PARTITION + timedelta(days=100)
-    computed.replace_partition(group_table(group), day, Query("\nUNION ALL\n".join(rows), {}), {})
-
-    batches = computed.read(profile_query(group, day), {})
-    found = {r["bin"]: r["customers"] for b in batches for r in b.to_pylist() if r["feature"] == feature.name}
-
-    expected = Counter(bin_of(feature, float(edge) if kind == "FLOAT64" else int(edge)) for edge in edges(feature))
-    assert found == expected
 
 
 def test_shares_of_none_and_of_all_have_bins_of_their_own() -> None:
@@ -121,17 +172,14 @@ def test_zero_and_the_smallest_stored_value_lie_in_different_bins() -> None:
             assert bin_of(feature, feature.storage.low * 1.01) == 1
 
 
-def test_the_bin_of_a_name_is_its_position() -> None:
-    (stage,) = [feature for feature in BEHAVIOURAL.features if feature.kind is Kind.NAME]
+@pytest.mark.parametrize("subject", [group_subject(group_named("volume")), vectors_subject(BEHAVIOURAL)])
+def test_a_profile_is_written_as_its_table_says(subject: object, computed: DuckDBWarehouse) -> None:
+    table = profiles_table(subject)  # type: ignore[arg-type]
 
-    assert [bin_of(stage, name) for name in stage.storage.names] == list(range(len(stage.storage.names)))
+    computed.replace_partition(table, PARTITION, profile_query(subject, PARTITION), {})  # type: ignore[arg-type]
+
+    assert computed.columns(table.name) == {column.name: column.type for column in table.columns}
 
 
-def test_a_profile_is_written_as_its_table_says(computed: DuckDBWarehouse) -> None:
-    group = group_named("volume")
-    table = profiles_table(group)
-
-    computed.replace_partition(table, PARTITION, profile_query(group, PARTITION), {})
-
-    assert set(computed.columns(table.name)) == {column.name for column in table.columns}
-    assert computed.columns(table.name)["bin"] == computed.columns(table.name)["customers"] == "INT64"
+def _parts(segment: str) -> list[str]:
+    return segment.split("|")

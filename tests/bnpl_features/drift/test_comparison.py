@@ -1,4 +1,4 @@
-"""A day beside the days before it, on profiles in a warehouse."""
+"""A day beside its references, on profiles in a warehouse."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from bnpl_features.derive.query import Query
-from bnpl_features.derive.table import profiles_table
-from bnpl_features.drift.comparison import Comparison, compare
-from bnpl_features.errors import RelationMissing
+from bnpl_features.derive.profile import ALL, profiles_table
+from bnpl_features.derive.profiled import TRANSACTIONS, Subject, group_subject
+from bnpl_features.drift.calendar import read_calendar
+from bnpl_features.drift.comparison import Comparison, compare, findings_of
+from bnpl_features.drift.findings import SEASON, TRAILING, TRAINING, VOLUME, WEEKDAY, WEEKS, Severity
+from bnpl_features.drift.limits import Limits
+from bnpl_features.drift.references import reference_in_force, set_reference
+from bnpl_features.errors import InputError, RelationMissing
 from bnpl_features.features.catalog import group_named
+from bnpl_features.warehouse.arrow_types import arrow_schema
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
 
-GROUP = group_named("device")
-FIRST, SECOND, *_ = [feature.name for feature in GROUP.features]
+GROUP = group_subject(group_named("device"))
+FIRST, SECOND, *_ = [column.name for column in GROUP.columns]
 DAY = date(2024, 3, 1)
 Profile = Mapping[str, Mapping[int, int]]
 
@@ -26,36 +32,50 @@ def warehouse(tmp_path: Path) -> DuckDBWarehouse:
     return DuckDBWarehouse(tmp_path, threads=1)
 
 
-def write(warehouse: DuckDBWarehouse, days_ago: int, profile: Profile) -> None:
-    rows = [
-        f"SELECT '{feature}' AS feature, {position} AS bin, {customers} AS customers"
-        for feature, bins in profile.items()
-        for position, customers in bins.items()
-    ]
-    day = DAY - timedelta(days=days_ago)
-    warehouse.replace_partition(profiles_table(GROUP), day, Query(" UNION ALL ".join(rows), {}), {})
+def write(
+    warehouse: DuckDBWarehouse, days_ago: int, profile: Profile, *, subject: Subject = GROUP, day: date = DAY
+) -> None:
+    """Rows by bin of some columns, -1 for nulls; a column that is not declared has a single bin."""
+    bins = {column.name: len(column.categories or column.edges) + 1 for column in subject.columns}
+    rows = []
+    for feature, held in profile.items():
+        histogram = [held.get(position, 0) for position in range(bins.get(feature, 1))]
+        numbers = dict.fromkeys(("total", "total_of_squares"), 0.0) | {"smallest": 0.0, "largest": 9.0}
+        row = {"segment": ALL, "feature": feature, "row_count": sum(held.values()), "nulls": held.get(-1, 0)}
+        rows.append(row | numbers | {"histogram": str(histogram)})
+    table = profiles_table(subject)
+    batch = pa.RecordBatch.from_pylist(rows, arrow_schema(table))
+    warehouse.replace_partition_rows(table, day - timedelta(days=days_ago), iter([batch]), {})
 
 
 def compared(warehouse: DuckDBWarehouse, reference_days: int = 7) -> Comparison:
-    return compare(warehouse, GROUP, DAY, reference_days, {})
+    return compare(warehouse, GROUP, DAY, reference_days, {})[0]
+
+
+def index_of(comparison: Comparison, feature: str, reference: str = TRAILING) -> float:
+    [found] = [
+        one.value
+        for one in findings_of(comparison, Limits())
+        if (one.feature, one.measure, one.reference) == (feature, "psi", reference)
+    ]
+    return found
 
 
 def test_a_day_is_compared_with_the_sum_of_the_days_before_it(warehouse: DuckDBWarehouse) -> None:
-    write(warehouse, 2, {FIRST: {0: 30, 1: 10}, SECOND: {-1: 8, 0: 32}})
-    write(warehouse, 1, {FIRST: {0: 30, 1: 30}, SECOND: {-1: 12, 0: 48}})
-    write(warehouse, 0, {FIRST: {0: 25, 1: 25}, SECOND: {-1: 25, 0: 25}})
+    write(warehouse, 2, {FIRST: {0: 300, 1: 100}, SECOND: {-1: 80, 0: 320}})
+    write(warehouse, 1, {FIRST: {0: 300, 1: 300}, SECOND: {-1: 120, 0: 480}})
+    write(warehouse, 0, {FIRST: {0: 250, 1: 250}, SECOND: {-1: 250, 0: 250}})
 
     found = compared(warehouse)
 
-    assert found.customers == 50
-    assert found.reference_customers == (40, 60)
-    assert found.mean_reference_customers == 50.0
+    assert found.rows == 500
+    assert found.trailing.rows == (400, 600)
+    assert found.trailing.mean_rows == 500.0
     assert found.has_reference
-    assert found.features[FIRST].reference == {0: 60, 1: 40}
-    assert found.features[FIRST].current == {0: 25, 1: 25}
-    assert found.features[FIRST].stability_index == pytest.approx(0.0405465, abs=1e-7)
-    assert found.features[SECOND].null_share == 0.5
-    assert found.features[SECOND].reference_null_share == 0.2
+    assert found.trailing.sketches[FIRST].bins == {0: 600, 1: 400}
+    assert found.current.sketches[FIRST].bins == {0: 250, 1: 250}
+    assert index_of(found, FIRST) == pytest.approx(0.0405465, abs=1e-7)
+    assert found.null_shares(SECOND) == (0.5, 0.2)
 
 
 def test_only_the_reference_days_before_the_day_count(warehouse: DuckDBWarehouse) -> None:
@@ -64,36 +84,39 @@ def test_only_the_reference_days_before_the_day_count(warehouse: DuckDBWarehouse
 
     found = compared(warehouse, reference_days=2)
 
-    assert found.customers == 10
-    assert found.reference_customers == (12, 11)
+    assert found.rows == 10
+    assert found.trailing.rows == (12, 11)
 
 
-def test_days_that_are_missing_between_are_passed_over(warehouse: DuckDBWarehouse) -> None:
-    write(warehouse, 5, {FIRST: {0: 10}})
-    write(warehouse, 0, {FIRST: {0: 10}})
+def test_weeks_and_weekdays_reach_back_four_weeks(warehouse: DuckDBWarehouse) -> None:
+    for days_ago in (0, 1, 7, 9, 14, 28, 29):
+        write(warehouse, days_ago, {FIRST: {0: 100 + days_ago}})
 
-    assert compared(warehouse).reference_customers == (10,)
+    found = compared(warehouse)
+
+    assert found.references[WEEKDAY].rows == (128, 114, 107)
+    assert found.references[WEEKS].rows == (128, 114, 109, 107, 101)
+    assert found.trailing.rows == (107, 101)
 
 
-def test_without_days_before_there_is_no_reference_and_no_drift(warehouse: DuckDBWarehouse) -> None:
+def test_without_days_before_there_is_no_reference_and_nothing_found(warehouse: DuckDBWarehouse) -> None:
     write(warehouse, 0, {FIRST: {0: 10, 1: 5}})
 
     found = compared(warehouse)
 
     assert not found.has_reference
-    assert found.mean_reference_customers == 0.0
-    assert found.features[FIRST].stability_index == 0.0
-    assert found.features[FIRST].reference_null_share == 0.0
+    assert found.trailing.mean_rows == 0.0
+    assert found.null_shares(FIRST) == (0.0, 0.0)
+    assert list(findings_of(found, Limits())) == []
 
 
-def test_a_day_without_a_profile_has_no_customers(warehouse: DuckDBWarehouse) -> None:
+def test_a_day_without_a_profile_has_no_rows(warehouse: DuckDBWarehouse) -> None:
     write(warehouse, 1, {FIRST: {0: 10}})
 
     found = compared(warehouse)
 
-    assert found.customers == 0
-    assert found.features[FIRST].current == {}
-    assert found.features[FIRST].null_share == 0.0
+    assert found.rows == 0
+    assert found.current.sketches == {}
 
 
 def test_before_the_first_profile_the_error_says_what_to_materialise(warehouse: DuckDBWarehouse) -> None:
@@ -103,24 +126,83 @@ def test_before_the_first_profile_the_error_says_what_to_materialise(warehouse: 
         compared(warehouse)
 
 
-def test_every_feature_of_the_group_is_compared(warehouse: DuckDBWarehouse) -> None:
-    write(warehouse, 0, {FIRST: {0: 10}})
-
-    assert list(compared(warehouse).features) == [feature.name for feature in GROUP.features]
-
-
-def test_a_feature_that_was_removed_is_passed_over(warehouse: DuckDBWarehouse) -> None:
+def test_a_feature_that_was_removed_or_has_other_bins_is_passed_over(warehouse: DuckDBWarehouse) -> None:
     write(warehouse, 1, {FIRST: {0: 10}, "no_longer_declared": {0: 10}})
     write(warehouse, 0, {FIRST: {0: 10}})
 
-    assert "no_longer_declared" not in compared(warehouse).features
+    assert set(compared(warehouse).trailing.sketches) == {FIRST}
 
 
 def test_adding_a_feature_before_all_others_loses_no_reference(warehouse: DuckDBWarehouse) -> None:
-    write(warehouse, 1, {SECOND: {0: 20, 1: 20}})
-    write(warehouse, 0, {FIRST: {0: 40}, SECOND: {0: 20, 1: 20}})
+    write(warehouse, 1, {SECOND: {0: 200, 1: 200}})
+    write(warehouse, 0, {FIRST: {0: 400}, SECOND: {0: 200, 1: 200}})
 
     found = compared(warehouse)
 
-    assert found.reference_customers == (40,)
-    assert found.features[FIRST].stability_index == 0.0
+    assert found.trailing.rows == (400,)
+    assert index_of(found, SECOND) == 0.0
+
+
+def test_a_seasonal_day_of_purchases_is_compared_with_that_of_the_year_before(warehouse: DuckDBWarehouse) -> None:
+    black_friday, year_before = date(2025, 11, 28), date(2024, 11, 29)
+    for days_ago in range(1, 8):
+        write(warehouse, days_ago, {"amount": {3: 500}}, subject=TRANSACTIONS, day=black_friday)
+    write(warehouse, 0, {"amount": {3: 900, 5: 600}}, subject=TRANSACTIONS, day=year_before)
+    write(warehouse, 0, {"amount": {3: 1_200, 5: 800}}, subject=TRANSACTIONS, day=black_friday)
+
+    [ordinary, *_] = compare(warehouse, TRANSACTIONS, black_friday, 7, {})
+    [seasonal, *_] = compare(warehouse, TRANSACTIONS, black_friday, 7, {}, calendar=read_calendar())
+
+    assert seasonal.season is not None
+    assert seasonal.season.name == "Black Friday"
+    assert SEASON not in ordinary.references
+    assert index_of(ordinary, "amount") > 1.0
+    assert index_of(seasonal, "amount", SEASON) == 0.0
+    assert any(one.verdict is Severity.WARN for one in findings_of(ordinary, Limits()) if one.reference == TRAILING)
+    assert all(one.measure == VOLUME for one in findings_of(seasonal, Limits()) if one.reference == TRAILING)
+
+
+def test_a_quarter_of_the_usual_rows_is_a_collapse(warehouse: DuckDBWarehouse) -> None:
+    write(warehouse, 1, {FIRST: {0: 1_000}})
+    write(warehouse, 0, {FIRST: {0: 250}})
+
+    [volume] = [one for one in findings_of(compared(warehouse), Limits()) if one.measure == VOLUME]
+
+    assert volume.value == 0.25
+    assert volume.verdict is Severity.ERROR
+
+
+def test_the_reference_in_force_is_the_one_set_last_and_not_after_the_day(warehouse: DuckDBWarehouse) -> None:
+    for days_ago, rows in ((60, 100), (59, 150), (20, 400)):
+        write(warehouse, days_ago, {FIRST: {0: rows}})
+
+    assert reference_in_force(warehouse, DAY, {}) is None
+    for first, last, set_on, model in ((60, 59, 10, "behavioural 1"), (20, 20, -5, "behavioural 2")):
+        set_reference(
+            warehouse,
+            DAY - timedelta(days=first),
+            DAY - timedelta(days=last),
+            set_on=DAY - timedelta(days=set_on),
+            model=model,
+            labels={},
+        )
+
+    now, later = (reference_in_force(warehouse, DAY + timedelta(days=n), {}) for n in (0, 5))
+    assert now is not None
+    assert later is not None
+    assert (now.model, now.first_day, now.subjects["device"][ALL][FIRST].row_count) == (
+        "behavioural 1",
+        DAY - timedelta(days=60),
+        250,
+    )
+    assert (later.model, later.subjects["device"][ALL][FIRST].row_count) == ("behavioural 2", 400)
+    write(warehouse, 0, {FIRST: {0: 10}})
+    [found] = compare(warehouse, GROUP, DAY, 7, {}, training=now)
+    assert found.references[TRAINING].sketches[FIRST].row_count == 250
+
+
+def test_days_without_profiles_are_refused_as_a_reference(warehouse: DuckDBWarehouse) -> None:
+    write(warehouse, 0, {FIRST: {0: 10}})
+
+    with pytest.raises(InputError, match="compute these days first"):
+        set_reference(warehouse, DAY + timedelta(days=5), DAY + timedelta(days=6), set_on=DAY, model="m", labels={})

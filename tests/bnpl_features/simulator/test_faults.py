@@ -16,9 +16,12 @@ from bnpl_features.simulator import (
     DriftedSegment,
     DuplicatedRows,
     Fault,
+    LostRows,
     MissingDays,
+    MissingSource,
     NullColumn,
     Population,
+    Sale,
     ScaledColumn,
     inject,
     simulate,
@@ -32,6 +35,9 @@ EVERY_FAULT: list[Fault] = [
     NullColumn("device_id", FROM, TO),
     ScaledColumn("amount", FROM, TO),
     MissingDays(FROM, TO),
+    MissingSource("payment_provider", "klarna", FROM, TO),
+    LostRows(0.5, FROM, TO),
+    Sale(FROM, TO),
     DuplicatedRows(0.5, FROM, TO),
 ]
 
@@ -217,3 +223,40 @@ def at_night(table: pa.Table) -> np.ndarray:
 
 def changed_columns(before: pa.Table, after: pa.Table) -> set[str]:
     return {name for name in before.column_names if not before[name].equals(after[name])}
+
+
+def test_a_source_that_stopped_takes_its_rows_along(clean: pa.Table) -> None:
+    faulty = inject(clean, [MissingSource("payment_provider", "klarna", FROM, TO)])
+
+    assert "klarna" in inside(clean)["payment_provider"].to_pylist()
+    assert inside(faulty).equals(inside(clean).filter(pc.not_equal(inside(clean)["payment_provider"], "klarna")))
+
+
+def test_lost_rows_are_about_their_share(clean: pa.Table) -> None:
+    left = inside(inject(clean, [LostRows(0.3, FROM, TO)])).num_rows / inside(clean).num_rows
+
+    assert left == pytest.approx(0.7, abs=0.07)
+
+
+def test_a_sale_multiplies_purchases_and_amounts_and_every_purchase_has_an_identity(clean: pa.Table) -> None:
+    sold, usual = inside(inject(clean, [Sale(FROM, TO, purchases_factor=3, amount_factor=2.0)])), inside(clean)
+
+    assert sold.num_rows == 3 * usual.num_rows
+    assert pc.mean(sold["amount"]).as_py() == pytest.approx(2 * pc.mean(usual["amount"]).as_py())
+    identity = zip(*(sold[name].to_pylist() for name in ("transaction_id", "customer_id")), strict=True)
+    assert (
+        len(set(identity))
+        == len(set(zip(*(usual[name].to_pylist() for name in ("transaction_id", "customer_id")), strict=True))) * 3
+    )
+
+
+def test_a_ramp_reaches_its_share_on_its_last_day(clean: pa.Table) -> None:
+    ramped = inject(clean, [DriftedSegment(FROM, TO, share=0.8, amount_factor=2.0, night_share=0.0, ramp_days=7)])
+
+    def changed(day: date) -> float:
+        on = [pc.equal(pc.cast(t["transaction_timestamp"], pa.date32(), safe=False), day) for t in (clean, ramped)]
+        before, after = (t["amount"].filter(rows) for t, rows in zip((clean, ramped), on, strict=True))
+        return float(pc.mean(pc.cast(pc.not_equal(before, after), pa.float64())).as_py())
+
+    assert changed(FROM) < 0.25 < changed(FROM + timedelta(days=3)) < changed(TO)
+    assert changed(TO) == pytest.approx(0.8, abs=0.1)
