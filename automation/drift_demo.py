@@ -2,7 +2,8 @@
 
     python -m automation.drift_demo .bnpl/drift-demo
 
-The days before are run here; from the drift on a daemon does the rest, and this program only watches the event log.
+The days before are computed here; then a daemon does everything but the daily run, and this program only watches the
+event log.
 Exits with 0 when a challenger is registered and on trial, 5 when none is in time.
 """
 
@@ -30,7 +31,8 @@ from pathlib import Path
 import pyarrow as pa
 from rich.console import Console
 
-from automation.jobs import BACKFILL_JOB, CHECKED_JOB, DAILY_JOB, EXCLUSIVE_TAG, TRAINING_JOB
+from assets.retraining import REASON_TAG
+from automation.jobs import ADOPTION_JOB, BACKFILL_JOB, DAILY_JOB, RETRAINING_JOB
 from automation.launch import FAILED, run_day, run_range, show, wide_console
 from bnpl_features.cli.main import commands
 from bnpl_features.connect import open_shelf, open_warehouse, store_url
@@ -40,14 +42,17 @@ from bnpl_features.simulator import DriftedSegment, Population, inject, simulate
 
 PROJECT = Path(__file__).resolve().parents[1]
 MATURITY_DAYS, TRAINING_DAYS = 28, 10
+CHAMPION_DAYS = 3
+"""How long ago the champion was trained, on purchases that were mature by then."""
+
+DRIFT_DAYS, RAMP_DAYS = 26, 14
+"""For how long customers have been changing, and until all who change have: after what trained the champion."""
+
 DRIFT = {"share": 0.6, "amount_factor": 1.8, "night_share": 0.5}
-DRIFT_DAYS = 8
-"""How long customers have been buying otherwise: most features look back 30 days, so they move slowly."""
+TRAILING_DAYS = 4
+"""Days before the newest that were computed: what tells slow drift from a leap."""
 
-DAYS = (8, 1, 0)
-"""How many days before the newest each day is that is run: one before the drift, two after some of it."""
-
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 180.0
 _LOOK_SECONDS = 0.5
 _SETTINGS = """[warehouse]
 folder = "{folder}/warehouse"
@@ -65,9 +70,10 @@ resamples = 50
 [scoring]
 experiments_file = "{folder}/experiments.json"
 
-[retraining]  # two of three days are enough here, where a day takes seconds
-asking_days = 2
-of_days = 3
+[retraining]  # one day is enough here; usually three of five must ask
+asking_days = 1
+of_days = 1
+calm_days = 0
 """
 
 
@@ -86,13 +92,9 @@ def main(arguments: list[str] | None = None) -> int:
         console.rule("1. A lender, and a champion")
         _buy(console, given.customers, newest)
         _crown(console, instance, newest)
-        console.rule(f"2. Days before and after {newest - timedelta(days=DRIFT_DAYS - 1)}, when customers changed")
-        for back in DAYS[:-1]:
-            _run(console, instance, CHECKED_JOB, newest - timedelta(days=back))
-        console.rule("3. A daemon and its sensors; nobody touches anything but for the daily run")
+        console.rule("2. A daemon and its sensors: from here on nobody touches anything but the daily run")
         with _daemon(folder):
-            _run(console, instance, DAILY_JOB, newest)
-            challenger = _watch(console, instance)
+            challenger = _watch(console, instance, newest)
     console.rule()
     console.print("To look around: bnpl-features models, bnpl-features experiments list, with")
     console.print(f"  export BNPL_SETTINGS={folder}/settings.toml DAGSTER_HOME={folder}/dagster", soft_wrap=True)
@@ -117,33 +119,27 @@ def configure(folder: Path) -> None:
     os.environ.update({FILE_VARIABLE: str(file), "DAGSTER_HOME": str(folder / "dagster"), "PYTHONWARNINGS": "ignore"})
 
 
-def _run(console: Console, instance: dg.DagsterInstance, job: str, day: date) -> None:
-    result, seconds = run_day(instance, job, str(day), {"user": "demo"}, console)
-    show(console, result, str(day), seconds)
-    if not result.success:
-        sys.exit(FAILED)
-
-
 def _buy(console: Console, customers: int, newest: date) -> None:
-    """Purchases of a small, busy lender, some of whose customers change at the end."""
+    """Purchases of a small, busy lender, some of whose customers change."""
     first = newest - timedelta(days=100)
     population = Population(
         customers, first, newest, seed=4, purchases_per_year=90.0, joined_share=0.9, default_hazard=3.0
     )
-    drift = DriftedSegment(newest - timedelta(days=DRIFT_DAYS - 1), **DRIFT)
+    drift = DriftedSegment(newest - timedelta(days=DRIFT_DAYS), ramp_days=RAMP_DAYS, **DRIFT)
     table = inject(pa.Table.from_batches(simulate(population)), [drift])
     received = open_warehouse(load_settings().warehouse).upsert_transactions(iter(table.to_batches()), {})
     console.print(
-        f"{received:,} purchases of {customers:,} customers, {first} to {newest}; from {drift.from_day} on "
-        f"{drift.share:.0%} of them buy for {drift.amount_factor:g} times as much, and more at night"
+        f"{received:,} purchases of {customers:,} customers, {first} to {newest}; from {drift.from_day} on more and "
+        f"more of them, {drift.share:.0%} in the end, buy for {drift.amount_factor:g} times as much, and at night"
     )
 
 
 def _crown(console: Console, instance: dg.DagsterInstance, newest: date) -> None:
-    """The features of the days that training reads, a champion from before the drift."""
-    as_of = newest - timedelta(days=DAYS[0])
-    first = as_of - timedelta(days=MATURITY_DAYS + TRAINING_DAYS)
-    run_range(instance, BACKFILL_JOB, first, newest - timedelta(days=MATURITY_DAYS), console)
+    """The features of the days that training reads, and a champion."""
+    as_of = newest - timedelta(days=CHAMPION_DAYS)
+    first, last = as_of - timedelta(days=MATURITY_DAYS + TRAINING_DAYS), newest - timedelta(days=MATURITY_DAYS)
+    run_range(instance, BACKFILL_JOB, first, last, console)
+    run_range(instance, BACKFILL_JOB, newest - timedelta(days=TRAILING_DAYS), newest - timedelta(days=1), console)
     _command(console, "train", "--as-of", str(as_of))
     for name in ("transaction_only", "behavioural"):
         _command(console, "promote", name, "--reason", "the first champion", "--force")
@@ -161,8 +157,9 @@ def _command(console: Console, *words: str) -> None:
 def _daemon(folder: Path) -> Iterator[None]:
     """The daemon that evaluates sensors and launches runs; the sensor that retrains is started, as an operator does."""
     programs, workspace = Path(sys.executable).parent, ("-w", "workspace.yaml")
-    start = [programs / "dagster", "sensor", "start", "retrain_on_drift", *workspace]
-    subprocess.run(start, cwd=PROJECT, check=True, capture_output=True)
+    for sensor in ("champion_reference", "retrain_on_drift"):
+        start = [programs / "dagster", "sensor", "start", sensor, *workspace]
+        subprocess.run(start, cwd=PROJECT, check=True, capture_output=True)
     with (folder / "daemon.log").open("wb") as log:
         daemon = subprocess.Popen([programs / "dagster-daemon", "run", *workspace], cwd=PROJECT, stdout=log, stderr=log)
     try:
@@ -172,8 +169,19 @@ def _daemon(folder: Path) -> Iterator[None]:
         daemon.wait(timeout=30)
 
 
-def _watch(console: Console, instance: dg.DagsterInstance) -> bool:
-    """Say what the event log says, until the retraining has ended; whether a challenger is on trial."""
+def _watch(console: Console, instance: dg.DagsterInstance, newest: date) -> bool:
+    """The daily run once the reference is there; then say what the event log says; whether a challenger is on trial."""
+    adopted = _follow(console, instance, ADOPTION_JOB, "champion_reference")
+    if adopted is None:
+        return False
+    result, seconds = run_day(instance, DAILY_JOB, str(newest), {"user": "demo"}, console)
+    show(console, result, str(newest), seconds)
+    run = _follow(console, instance, RETRAINING_JOB, "retrain_on_drift") if result.success else None
+    return run is not None and run.is_success and _on_trial(console)
+
+
+def _follow(console: Console, instance: dg.DagsterInstance, job: str, sensor: str) -> dg.DagsterRun | None:
+    """The run that a sensor requests, when it has ended; None where there is none in time."""
     deadline, said = time.monotonic() + PATIENCE_SECONDS, set()
 
     def say(line: str) -> None:
@@ -181,24 +189,31 @@ def _watch(console: Console, instance: dg.DagsterInstance) -> bool:
             said.add(line)
             console.print(f"{datetime.now(UTC):%H:%M:%S} {line}", highlight=False)
 
-    say("waiting for the sensor retrain_on_drift")
+    say(f"waiting for the sensor {sensor}")
     while time.monotonic() < deadline:
-        for run in instance.get_runs(dg.RunsFilter(job_name="retrain", tags={EXCLUSIVE_TAG: TRAINING_JOB})):
-            say(f"run {run.run_id} was requested: {run.tags['bnpl/retraining_reason']}")
+        for run in instance.get_runs(dg.RunsFilter(job_name=job)):
+            say(f"{sensor} requested a run of {job}: {run.tags[REASON_TAG]}")
             for stats in instance.get_run_step_stats(run.run_id):
                 if stats.end_time:
                     say(f"  {stats.step_key}: {stats.status.value.lower()}")
             if run.is_finished:
                 _tell(console, instance, run)
-                return run.is_success and _on_trial(console)
+                return run
         time.sleep(_LOOK_SECONDS)
-    console.print("[red]no challenger in time[/red]; see daemon.log")
-    return False
+    console.print("[red]nothing in time[/red]; see daemon.log")
+    return None
 
 
 def _tell(console: Console, instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
     """What the run's assets say of the challenger."""
-    shown = ("behavioural_compared", "behavioural_may_be_promoted", "behavioural_objections", "trial", "promoted")
+    shown = (
+        "days",
+        "behavioural_compared",
+        "behavioural_may_be_promoted",
+        "behavioural_objections",
+        "trial",
+        "promoted",
+    )
     for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION):
         materialization = entry.asset_materialization
         for name, value in (materialization.metadata if materialization else {}).items():

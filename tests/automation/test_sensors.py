@@ -11,12 +11,17 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from assets.drift_reference import REFERENCE
 from assets.retraining import FEATURES_TAG, REASON_TAG
-from automation.jobs import EXCLUSIVE_TAG, RETRAINING_JOB, TRAINING_JOB
+from automation.jobs import ADOPTION_JOB, EXCLUSIVE_TAG, RETRAINING_JOB, TRAINING_JOB
+from automation.sensors import sensors
+from bnpl_features.risk_model.registry import CHAMPION, Registry, open_registry, register
 from definitions import defs
 from resources.gate import GateResource
 from resources.settings import SettingsResource
 from tests.automation.event_log import GATE, GROUP, computed
+from tests.code_location import instance_of
+from tests.lender import Lender
 
 DAY = date(2026, 3, 10)
 ONE_DAY = timedelta(days=1)
@@ -145,15 +150,52 @@ def test_on_a_new_instance_there_is_nothing_to_decide(instance: dg.DagsterInstan
     assert tick(instance, "retrain_on_drift").skip_message == "no partition has been checked yet"
 
 
-def test_sensors_that_change_something_are_off_until_they_are_started() -> None:
-    status = {name: defs.resolve_sensor_def(name).default_status for name in ("retrain_on_drift", "alerts")}
+@pytest.fixture
+def registry(tmp_path: Path, lender: Lender) -> Registry:
+    made = open_registry("", tmp_path / "models")
+    for _ in range(2):
+        register(made, lender.models["behavioural"], actor="tester")
+    return made
 
-    assert status == {"retrain_on_drift": dg.DefaultSensorStatus.STOPPED, "alerts": dg.DefaultSensorStatus.RUNNING}
+
+def crown(registry: Registry, version: int) -> None:
+    registry.client.set_registered_model_alias(registry.registered_name("behavioural"), CHAMPION, str(version))
+
+
+def adopted(instance: dg.DagsterInstance, model: str) -> None:
+    """As the job does it when it succeeds."""
+    instance.report_runless_asset_event(dg.AssetMaterialization(REFERENCE, metadata={"model": model}))
+
+
+def looked(instance: dg.DagsterInstance, registry: Registry) -> Any:
+    return tick(instance, "champion_reference", BNPL_MODEL_FOLDER=str(registry.folder))
+
+
+def test_each_change_of_the_champion_is_adopted_once(instance: dg.DagsterInstance, registry: Registry) -> None:
+    assert looked(instance, registry).skip_message == "behavioural has no champion"
+
+    keys = []
+    for version in (1, 2, 1):  # promoted, promoted, taken back
+        crown(registry, version)
+        [request] = looked(instance, registry).run_requests
+        [again] = looked(instance, registry).run_requests
+        assert again.run_key == request.run_key  # Dagster starts no second run, whether the first goes on or failed
+        keys.append(request.run_key)
+        adopted(instance, f"behavioural {version}")
+        assert looked(instance, registry).skip_message == f"the reference is that of behavioural {version}"
+
+    assert len(set(keys)) == 3
+    assert defs.resolve_sensor_def("champion_reference").job_name == ADOPTION_JOB
+
+
+def test_sensors_that_change_something_are_off_until_they_are_started() -> None:
+    status = {sensor.name: sensor.default_status for sensor in sensors}
+
+    assert status.pop("alerts") is dg.DefaultSensorStatus.RUNNING
+    assert status == dict.fromkeys(("retrain_on_drift", "champion_reference"), dg.DefaultSensorStatus.STOPPED)
 
 
 def test_run_queue_admits_one_training(tmp_path: Path) -> None:
-    from tests.code_location import instance_of
-
     [limit] = instance_of(tmp_path).get_concurrency_config().run_queue_config.tag_concurrency_limits
 
     assert limit == {"key": EXCLUSIVE_TAG, "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
