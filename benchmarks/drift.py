@@ -8,6 +8,8 @@ reference of the ninety days before the year. Beside it: what they say on Black 
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import tempfile
 import time
@@ -31,8 +33,10 @@ from bnpl_features.drift.examination import Rules, examine_subject, verdicts_of
 from bnpl_features.drift.findings import Severity
 from bnpl_features.drift.references import reference_in_force, set_reference
 from bnpl_features.drift.subjects import GROUP_SUBJECTS
-from bnpl_features.drift.verdict import Cause, Verdict
+from bnpl_features.drift.verdict import Verdict
 from bnpl_features.features.catalog import GROUPS
+from bnpl_features.features.feature import FeatureGroup
+from bnpl_features.features.volume import VOLUME
 from bnpl_features.settings import Settings
 from bnpl_features.simulator import (
     ConstantColumn,
@@ -92,32 +96,42 @@ class Lender:
     def receive(self, table: pa.Table) -> None:
         file = self.folder / "transactions" / "all" / "data.parquet"
         file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)  # it may be a link to another lender's
         duckdb.from_arrow(table).order("transaction_timestamp").write_parquet(str(file), row_group_size=50_000)
 
-    def compute(self, first: date, last: date) -> float:
+    def compute(self, first: date, last: date, groups: Sequence[FeatureGroup] = GROUPS) -> float:
         """Features and profiles of some days; returns the seconds that the profiles took."""
         seconds = 0.0
         for day in days(first, last):
-            for group in GROUPS:
-                subject = group_subject(group)
+            for group in groups:
                 self.warehouse.replace_partition(group_table(group), day, group_query(group, day), {})
+            for subject in (TRANSACTIONS, *map(group_subject, groups)):
                 profile = profile_query(subject, day)
                 seconds += self.warehouse.replace_partition(profiles_table(subject), day, profile, {}).seconds
-            profile = profile_query(TRANSACTIONS, day)
-            seconds += self.warehouse.replace_partition(profiles_table(TRANSACTIONS), day, profile, {}).seconds
         return seconds
 
-    def verdicts(self, day: date, rules: Rules = RULES) -> dict[str, Verdict]:
+    def verdicts(self, day: date, groups: Sequence[FeatureGroup] = GROUPS, rules: Rules = RULES) -> dict[str, Verdict]:
         training = reference_in_force(self.warehouse, day, {})
-        subjects = (TRANSACTIONS, *GROUP_SUBJECTS)
+        subjects = (TRANSACTIONS, *map(group_subject, groups))
         examined = [examine_subject(self.warehouse, subject, day, rules, {}, training) for subject in subjects]
         return verdicts_of(examined, rules)
+
+    @contextmanager
+    def with_faults(self, purchases: pa.Table, faults: Sequence[Fault]) -> Iterator[Lender]:
+        """Another lender of the same history, but with faults in the purchases."""
+        with tempfile.TemporaryDirectory(dir=self.folder.parent) as parent:
+            folder = Path(parent) / "lender"
+            shutil.copytree(self.folder, folder, copy_function=os.link)
+            changed = Lender(folder)
+            changed.receive(inject(purchases, faults))
+            yield changed
 
 
 def main(customers: int = 4_000) -> None:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        lender = Lender(Path(folder))
+        lender = Lender(Path(folder) / "lender")
+        lender.folder.mkdir()
         purchases = _purchases(customers)
         lender.receive(purchases)
         seconds = lender.compute(TRAINING[0], LAST_DAY)
@@ -129,8 +143,8 @@ def main(customers: int = 4_000) -> None:
         cost = f"profiles {seconds / computed * 1e3:.0f} ms a day"
         title = f"{customers:,} customers, {purchases.num_rows:,} purchases, {cost}"
         _false_alarms(lender, title)
-        _delays(lender, purchases, "Drift of known size", DRIFTS)
-        _delays(lender, purchases, "Broken pipelines", FAULTS)
+        _delays(lender, purchases)
+        _first_day_of_faults(lender, purchases)
         _black_friday(lender, purchases)
     print(f"{time.perf_counter() - started:.0f} s")
 
@@ -165,26 +179,33 @@ def _false_alarms(lender: Lender, title: str) -> None:
     print_table("Named most often", ("feature", "days"), blamed.most_common(8))
 
 
-def _delays(lender: Lender, purchases: pa.Table, title: str, faults: dict[str, Fault]) -> None:
-    watched = list(days(ONSET, ONSET + timedelta(days=WATCHED_DAYS - 1)))
+def _delays(lender: Lender, purchases: pa.Table) -> None:
     rows = []
-    for name, fault in faults.items():
-        until = watched[-1] if faults is DRIFTS else ONSET
-        with _changed(lender, purchases, [fault], ONSET, until):
-            by_day = [lender.verdicts(day) for day in watched if day <= until]
-            rows.append((name, *_first_days(by_day)))
-    print_table(title, ("what happens", "first warning", "first block", "first call for retraining", "causes"), rows)
+    for name, drift in DRIFTS.items():
+        by_day = []
+        with lender.with_faults(purchases, [drift]) as changed:
+            for day in days(ONSET, ONSET + timedelta(days=WATCHED_DAYS - 1)):
+                changed.compute(day, day, (VOLUME,))
+                by_day.append(changed.verdicts(day, (VOLUME,)))
+        rows.append((name, *(_first_day(by_day, what) for what in ("warn", "error", "asks"))))
+    title = f"Drift of known size, as the purchases and the group volume show it within {WATCHED_DAYS} days"
+    print_table(title, ("what changes", "first warning", "first block", "first call for retraining"), rows)
 
 
-def _first_days(by_day: Sequence[dict[str, Verdict]]) -> tuple[str, str, str, str]:
-    def first(of: str) -> str:
-        for number, verdicts in enumerate(by_day, start=1):
-            if any(_says(one, of) for one in verdicts.values()):
-                return f"day {number}"
-        return "never"
+def _first_day_of_faults(lender: Lender, purchases: pa.Table) -> None:
+    rows = []
+    for name, fault in FAULTS.items():
+        with lender.with_faults(purchases, [fault]) as changed:
+            changed.compute(ONSET, ONSET, ())
+            verdict = changed.verdicts(ONSET, ())[TRANSACTIONS.name]
+        rows.append((name, verdict.severity.value, verdict.cause.value, ", ".join(verdict.drifted_features[:3])))
+    print_table("Broken pipelines, on their first day", ("fault", "verdict", "cause", "named"), rows)
 
-    causes = Counter(one.cause.value for verdicts in by_day for one in verdicts.values() if one.cause is not Cause.NONE)
-    return first("warn"), first("error"), first("asks"), ", ".join(causes)
+
+def _first_day(by_day: Sequence[dict[str, Verdict]], what: str) -> str:
+    numbers = (n for n, verdicts in enumerate(by_day, start=1) if any(_says(one, what) for one in verdicts.values()))
+    first = next(numbers, None)
+    return f"day {first}" if first else "never"
 
 
 def _says(verdict: Verdict, what: str) -> bool:
@@ -195,17 +216,15 @@ def _says(verdict: Verdict, what: str) -> bool:
 
 def _black_friday(lender: Lender, purchases: pa.Table) -> None:
     sale = Sale(BLACK_FRIDAY, BLACK_FRIDAY + timedelta(days=3))
-    until = BLACK_FRIDAY + timedelta(days=9)
     ordinary = replace(RULES, calendar=())
     rows = []
-    with _changed(lender, purchases, [sale], BLACK_FRIDAY, until):
-        for day in days(BLACK_FRIDAY, until):
-            rows.append((day, _worst(lender.verdicts(day, ordinary)), _worst(lender.verdicts(day))))
-    print_table(
-        "Black Friday to Cyber Monday: three times the purchases for 1.4 times as much",
-        ("day", "without the calendar", "with it"),
-        rows,
-    )
+    with lender.with_faults(purchases, [sale]) as changed:
+        for day in days(BLACK_FRIDAY, BLACK_FRIDAY + timedelta(days=9)):
+            changed.compute(day, day, (VOLUME,))
+            verdicts = (changed.verdicts(day, (VOLUME,), rules) for rules in (ordinary, RULES))
+            rows.append((day, *map(_worst, verdicts)))
+    title = "Black Friday to Cyber Monday, three times the purchases for 1.4 times as much; group volume and purchases"
+    print_table(title, ("day", "without the calendar", "with it"), rows)
 
 
 def _worst(verdicts: dict[str, Verdict]) -> str:
@@ -213,16 +232,6 @@ def _worst(verdicts: dict[str, Verdict]) -> str:
         verdicts.items(), key=lambda item: (list(Severity).index(item[1].severity), item[1].largest_index)
     )
     return f"{one.severity.value}: {subject}, {one.cause} ({one.largest_index:.2f})"
-
-
-@contextmanager
-def _changed(lender: Lender, purchases: pa.Table, faults: Sequence[Fault], first: date, last: date) -> Iterator[None]:
-    """The lender with faults in its purchases and in the days computed of them; as it was when the block ends."""
-    lender.receive(inject(purchases, faults))
-    lender.compute(first, last)
-    yield
-    lender.receive(purchases)
-    lender.compute(first, last)
 
 
 if __name__ == "__main__":

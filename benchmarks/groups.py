@@ -16,9 +16,12 @@ from pathlib import Path
 
 from benchmarks.population import simulated_warehouse
 from benchmarks.table import print_table
+from bnpl_features.derive.profile import profile_query, profiles_table
+from bnpl_features.derive.profiled import Subject, group_subject, vectors_subject
 from bnpl_features.derive.query import Query, group_query, vectors_query
 from bnpl_features.derive.table import group_table, vectors_table
 from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS
+from bnpl_features.warehouse.duckdb import DuckDBWarehouse
 
 LAST_DAY = date(2026, 6, 30)
 TARGET_SECONDS = 25.0
@@ -39,9 +42,11 @@ def main(customers: int = 1_000_000) -> None:
             written = warehouse.replace_partition(group_table(group), LAST_DAY, group_query(group, LAST_DAY), {})
             rows.append((group.name, written.seconds))
         total = sum(seconds for _, seconds in rows[1:])
+        profiles = sum(profiled(warehouse, group_subject(group)) for group in GROUPS)
         vectors = warehouse.replace_partition(
             vectors_table(BEHAVIOURAL), LAST_DAY, vectors_query(BEHAVIOURAL, LAST_DAY), {}
         )
+        by_segment = profiled(warehouse, vectors_subject(BEHAVIOURAL))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print_table(
         f"Feature groups, {customers:,} customers, {purchases:,} purchases ({vectors.rows:,} rows each)",
@@ -49,10 +54,17 @@ def main(customers: int = 1_000_000) -> None:
         [(name, f"{seconds:.1f}") for name, seconds in rows]
         + [
             ("five groups", f"{total:.1f} (target under {TARGET_SECONDS:.0f})"),
+            ("their profiles", f"{profiles:.1f}"),
             ("vectors joined", f"{vectors.seconds:.1f}"),
+            ("their profile by segment", f"{by_segment:.1f}"),
         ]
         + [("peak memory, GiB", f"{peak:.1f}")],
     )
+
+
+def profiled(warehouse: DuckDBWarehouse, subject: Subject) -> float:
+    """Seconds that the profile of the day took."""
+    return warehouse.replace_partition(profiles_table(subject), LAST_DAY, profile_query(subject, LAST_DAY), {}).seconds
 
 
 if __name__ == "__main__":

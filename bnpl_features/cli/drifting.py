@@ -15,6 +15,7 @@ from bnpl_features.settings import load_settings
 
 if TYPE_CHECKING:
     from bnpl_features.drift.examination import Examined, Rules
+    from bnpl_features.drift.findings import Finding
     from bnpl_features.drift.verdict import Verdict
 
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -32,9 +33,10 @@ def drift(day: datetime | None, name: str | None, segments: bool, everything: bo
 
     Example: bnpl-features drift --day 2026-11-20 --group volume
     """
+    from bnpl_features.derive.profiled import TRANSACTIONS
     from bnpl_features.drift.examination import examine_day
     from bnpl_features.drift.findings import Severity
-    from bnpl_features.drift.subjects import ALL_SUBJECTS, TRANSACTIONS
+    from bnpl_features.drift.subjects import ALL_SUBJECTS
 
     chosen = day.date() if day else yesterday()
     with named_exit():
@@ -66,30 +68,7 @@ def drift(day: datetime | None, name: str | None, segments: bool, everything: bo
     if not verdicts:
         console.print(f"no profiles of {chosen}; compute the day first: bnpl-features run --partition {chosen}")
         return
-    columns = ("subject", "verdict", "cause", "retraining", "largest index", "drifted")
-    rows = [
-        (
-            subject,
-            one.severity.value,
-            one.cause.value,
-            "asked" if one.retraining_asked else "",
-            f"{one.largest_index:.3f}",
-            ", ".join(one.drifted_features[:4]),
-        )
-        for subject, one in verdicts.items()
-    ]
-    print_table(f"Drift on {chosen}", columns, rows)
-    if findings:
-        columns = ("subject", "segment", "feature", "measure", "value", "against", "verdict")
-        ordered = sorted(findings, key=lambda one: (one.subject, one.segment, one.feature, one.measure))
-        print_table(
-            "Findings",
-            columns,
-            [
-                (o.subject, o.segment, o.feature, o.measure, f"{o.value:.4g}", o.reference, o.verdict.value)
-                for o in ordered
-            ],
-        )
+    _print(chosen, verdicts, findings)
 
 
 @click.command("drift-reference")
@@ -115,6 +94,29 @@ def drift_reference(first: datetime | None, last: datetime | None, set_on: datet
         warehouse = open_warehouse(settings.warehouse)
         rows = set_reference(warehouse, *days, set_on=in_force, model=model, labels=_ASKED_BY)
     console.print(f"reference from {in_force} on: {days[0]} to {days[1]} ({model}), {rows:,} sketches")
+
+
+def _print(day: date, verdicts: dict[str, Verdict], findings: list[Finding]) -> None:
+    rows = [
+        (
+            subject,
+            one.severity.value,
+            one.cause.value,
+            "asked" if one.retraining_asked else "",
+            f"{one.largest_index:.3f}",
+            ", ".join(one.drifted_features[:4]),
+        )
+        for subject, one in verdicts.items()
+    ]
+    print_table(f"Drift on {day}", ("subject", "verdict", "cause", "retraining", "largest index", "drifted"), rows)
+    if findings:
+        ordered = sorted(findings, key=lambda one: (one.subject, one.segment, one.feature, one.measure))
+        details = [
+            (one.subject, one.segment, one.feature, one.measure, f"{one.value:.4g}", one.reference, one.verdict.value)
+            for one in ordered
+        ]
+        columns = ("subject", "segment", "feature", "measure", "value", "against", "verdict")
+        print_table("Findings", columns, details)
 
 
 def _verdicts(examined: list[Examined], rules: Rules, name: str | None) -> dict[str, Verdict]:

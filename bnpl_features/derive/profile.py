@@ -34,7 +34,7 @@ def profiles_table(subject: Subject) -> Table:
             TableColumn("largest", "FLOAT64", "The greatest value; null for names."),
             TableColumn("total", "FLOAT64", "Sum of the values; null for names."),
             TableColumn("total_of_squares", "FLOAT64", "Sum of their squares; null for names."),
-            TableColumn("histogram", "STRING", "Values by bin, as a JSON list; edges are the code's.", nullable=False),
+            TableColumn("counts", "STRING", "JSON list: values under each edge, or of each name.", nullable=False),
         ),
         cluster_by=("feature",),
     )
@@ -45,8 +45,8 @@ def profile_query(
 ) -> Query:
     """The rows of `profiles_table(subject)` for a day; `relation` stands in for the subject's own.
 
-    Counts below each edge are conditional aggregates, so the warehouse reads the day once, however many columns there
-    are; histograms are their differences, taken from one row a segment.
+    Counts under each edge are conditional aggregates, so the warehouse reads the day once, however many columns there
+    are; the list of sketches is made of the one row that is left of each segment.
     """
     segment = f" || '{SEPARATOR}' || ".join(f"COALESCE({sql}, 'unknown')" for sql in subject.segments.values())
     counts = ",\n    ".join(aggregate for n, column in enumerate(subject.columns) for aggregate in _counts(n, column))
@@ -75,7 +75,7 @@ SELECT
   sketch.largest,
   sketch.total,
   sketch.total_of_squares,
-  sketch.histogram
+  sketch.counts
 FROM counted
 CROSS JOIN UNNEST([
     {rows}
@@ -85,33 +85,29 @@ CROSS JOIN UNNEST([
 
 
 def _counts(n: int, column: ProfiledColumn) -> list[str]:
-    counts = [f"COUNT(v{n}) AS c{n}"]
+    """Aggregates of one column. Counts stand in one list: a statement of thousands of names takes seconds to parse."""
     if column.categories:
-        return counts + [
-            f"COALESCE(COUNTIF(v{n} = '{name}'), 0) AS c{n}_{k}" for k, name in enumerate(column.categories)
-        ]
+        listed = [f"COUNTIF(v{n} = '{name}')" for name in column.categories]
+    else:
+        listed = [f"COUNTIF(v{n} < {edge!r})" for edge in column.edges]
+    counts = [f"COUNT(v{n}) AS n{n}", f"TO_JSON_STRING([{', '.join(listed)}]) AS c{n}"]
+    if column.categories:
+        return counts
+    number = f"CAST(v{n} AS FLOAT64)"
     return [
         *counts,
-        *(f"COALESCE(COUNTIF(v{n} < {edge!r}), 0) AS c{n}_{k}" for k, edge in enumerate(column.edges)),
-        f"MIN(v{n}) AS lo{n}",
-        f"MAX(v{n}) AS hi{n}",
-        f"SUM(CAST(v{n} AS FLOAT64)) AS t{n}",
-        f"SUM(CAST(v{n} AS FLOAT64) * v{n}) AS q{n}",
+        f"MIN({number}) AS lo{n}",
+        f"MAX({number}) AS hi{n}",
+        f"SUM({number}) AS t{n}",
+        f"SUM({number} * v{n}) AS q{n}",
     ]
 
 
 def _row(n: int, column: ProfiledColumn) -> str:
-    """One STRUCT; a number's counts are cumulative, a name's are not and the rest are other names."""
-    last = len(column.categories or column.edges) - 1
-    if column.categories:
-        bins = [f"c{n}_{k}" for k in range(last + 1)]
-        bins.append(f"c{n} - " + " - ".join(bins))
-    else:
-        bins = [f"c{n}_0", *(f"c{n}_{k} - c{n}_{k - 1}" for k in range(1, last + 1)), f"c{n} - c{n}_{last}"]
-    histogram = ", ',', ".join(f"CAST(CAST({one} AS INT64) AS STRING)" for one in bins)
-    numbers = ("CAST(NULL AS FLOAT64)",) * 4 if column.categories else (f"lo{n}", f"hi{n}", f"t{n}", f"q{n}")
-    smallest, largest, total, squares = (f"CAST({number} AS FLOAT64)" for number in numbers)
+    """One STRUCT of the sketches."""
+    none = "CAST(NULL AS FLOAT64)"
+    smallest, largest, total, squares = (none,) * 4 if column.categories else (f"lo{n}", f"hi{n}", f"t{n}", f"q{n}")
     return (
-        f"STRUCT('{column.name}' AS feature, c{n} AS present, {smallest} AS smallest, {largest} AS largest, "
-        f"{total} AS total, {squares} AS total_of_squares, CONCAT('[', {histogram}, ']') AS histogram)"
+        f"STRUCT('{column.name}' AS feature, n{n} AS present, {smallest} AS smallest, {largest} AS largest, "
+        f"{total} AS total, {squares} AS total_of_squares, c{n} AS counts)"
     )

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from bnpl_features.derive.profile import ALL
-from bnpl_features.derive.profiled import Subject
+from bnpl_features.derive.profiled import TRANSACTIONS, Subject
 from bnpl_features.drift.calendar import SeasonalDay
 from bnpl_features.drift.comparison import Comparison, compare, findings_of
 from bnpl_features.drift.findings import Finding
 from bnpl_features.drift.limits import Limits
 from bnpl_features.drift.references import Reference, reference_in_force
-from bnpl_features.drift.subjects import ALL_SUBJECTS, GROUP_SUBJECTS, TRANSACTIONS
+from bnpl_features.drift.subjects import ALL_SUBJECTS, GROUP_SUBJECTS
 from bnpl_features.drift.verdict import Verdict, judge
 from bnpl_features.errors import RelationMissing
 from bnpl_features.warehouse.warehouse import Labels, Warehouse

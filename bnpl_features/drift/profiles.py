@@ -9,7 +9,7 @@ from bnpl_features.derive.profile import ALL, SEPARATOR
 from bnpl_features.derive.profiled import Subject
 from bnpl_features.derive.query import Query
 from bnpl_features.derive.table import PARTITION_COLUMN
-from bnpl_features.drift.sketch import Sketch, fits, sketch_of
+from bnpl_features.drift.sketch import Sketch, sketch_of
 from bnpl_features.warehouse.warehouse import Labels, Warehouse
 
 Sketches = Mapping[str, Sketch]
@@ -29,7 +29,7 @@ def read_profiles(
     """
     query = Query(
         f"SELECT {PARTITION_COLUMN}, segment, feature, row_count, nulls, smallest, largest, total, total_of_squares, "
-        f"histogram\nFROM {subject.table}\n"
+        f"counts\nFROM {subject.table}\n"
         f"WHERE ({PARTITION_COLUMN} BETWEEN @first AND @last OR {PARTITION_COLUMN} = @also)",
         {"first": first, "last": last, "also": also or last},
     )
@@ -37,8 +37,8 @@ def read_profiles(
     cells: dict[date, dict[str, dict[str, Sketch]]] = {}
     for batch in warehouse.read(query, labels):
         for row in batch.to_pylist():
-            column, sketch = columns.get(row["feature"]), sketch_of(row)
-            if column and fits(sketch, column) and sketch.row_count:
+            column = columns.get(row["feature"])
+            if column and (sketch := sketch_of(row, column)) and sketch.row_count:
                 cells.setdefault(row[PARTITION_COLUMN], {}).setdefault(row["segment"], {})[column.name] = sketch
     return {day: _segments(subject, of_day) for day, of_day in sorted(cells.items())}
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from bnpl_features.derive.profile import ALL, profiles_table
+from bnpl_features.derive.profile import profiles_table
 from bnpl_features.derive.profiled import Subject
 from bnpl_features.derive.query import Query
 from bnpl_features.derive.table import PARTITION_COLUMN, Table, TableColumn
 from bnpl_features.drift.profiles import Segments, added, read_profiles
-from bnpl_features.drift.sketch import Sketch, fits, sketch_of
+from bnpl_features.drift.sketch import Sketch, row_of, sketch_of
 from bnpl_features.drift.subjects import ALL_SUBJECTS
 from bnpl_features.errors import InputError, RelationMissing
 from bnpl_features.warehouse.arrow_types import arrow_schema
@@ -76,7 +76,12 @@ def set_reference(
             continue
         for segment in dict.fromkeys(name for segments in days.values() for name in segments):
             together = added(segments[segment] for segments in days.values() if segment in segments)
-            rows += [_row(subject, segment, name, sketch) for name, sketch in together.items()]
+            place = {"subject": subject.name, "segment": segment}
+            rows += [
+                place | {"feature": column.name} | row_of(together[column.name], column)
+                for column in subject.columns
+                if column.name in together
+            ]
     if not rows:
         raise InputError(
             f"no day from {first_day} to {last_day} has a profile; compute these days first (`bnpl-features backfill`)"
@@ -99,8 +104,8 @@ def reference_in_force(
     columns = {(subject.name, column.name): column for subject in subjects for column in subject.columns}
     row = None
     for row in _rows(warehouse, query, labels):
-        column, sketch = columns.get((row["subject"], row["feature"])), sketch_of(row)
-        if column and fits(sketch, column):
+        column = columns.get((row["subject"], row["feature"]))
+        if column and (sketch := sketch_of(row, column)):
             found.setdefault(row["subject"], {}).setdefault(row["segment"], {})[column.name] = sketch
     if row is None:
         return None
@@ -113,18 +118,3 @@ def _rows(warehouse: Warehouse, query: Query, labels: Labels) -> Iterator[dict[s
             yield from batch.to_pylist()
     except RelationMissing:
         return
-
-
-def _row(subject: Subject, segment: str, name: str, sketch: Sketch) -> dict[str, object]:
-    return {
-        "subject": subject.name,
-        "segment": segment or ALL,
-        "feature": name,
-        "row_count": sketch.row_count,
-        "nulls": sketch.nulls,
-        "smallest": sketch.smallest,
-        "largest": sketch.largest,
-        "total": sketch.total,
-        "total_of_squares": sketch.total_of_squares,
-        "histogram": str(list(sketch.histogram)),
-    }

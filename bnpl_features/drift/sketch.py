@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
+from itertools import accumulate, pairwise
 from typing import Any
 
 from bnpl_features.derive.profiled import ProfiledColumn
@@ -93,12 +92,23 @@ class Sketch:
         return low, max(low, high)
 
 
-def sketch_of(row: Mapping[str, Any]) -> Sketch:
-    """From a row of a profile table; sums that are no numbers (a NaN among the values) count as 0."""
+def sketch_of(row: Mapping[str, Any], column: ProfiledColumn) -> Sketch | None:
+    """From a row of a profile table; None where its bins are those of an older declaration.
+
+    Sums that are no numbers (a NaN among the values) count as 0.
+    """
+    counts = [count or 0 for count in json.loads(row["counts"])]
+    if len(counts) != len(column.categories or column.edges):
+        return None
+    present = row["row_count"] - row["nulls"]
+    if column.categories:
+        histogram = [*counts, present - sum(counts)]
+    else:
+        histogram = [upper - lower for lower, upper in pairwise([0, *counts, present])]
     return Sketch(
         row["row_count"],
         row["nulls"],
-        tuple(json.loads(row["histogram"])),
+        tuple(histogram),
         row["smallest"],
         row["largest"],
         _finite(row["total"]),
@@ -106,15 +116,18 @@ def sketch_of(row: Mapping[str, Any]) -> Sketch:
     )
 
 
-def merged(sketches: Iterable[Sketch]) -> Sketch | None:
-    """All of them together; None of none. Those with other bins, of an older declaration, must be left out before."""
-    listed = list(sketches)
-    return reduce(add, listed) if listed else None
-
-
-def fits(sketch: Sketch, column: ProfiledColumn) -> bool:
-    """Whether the sketch was made with as many bins as the column has now."""
-    return len(sketch.histogram) == len(column.categories or column.edges) + 1
+def row_of(sketch: Sketch, column: ProfiledColumn) -> dict[str, Any]:
+    """The row of a profile table that `sketch_of` reads."""
+    listed = sketch.histogram[:-1] if column.categories else list(accumulate(sketch.histogram))[:-1]
+    return {
+        "row_count": sketch.row_count,
+        "nulls": sketch.nulls,
+        "smallest": sketch.smallest,
+        "largest": sketch.largest,
+        "total": sketch.total,
+        "total_of_squares": sketch.total_of_squares,
+        "counts": json.dumps(list(listed)),
+    }
 
 
 def _extreme(choose: Any, one: float | None, other: float | None) -> float | None:

@@ -21,6 +21,7 @@ from bnpl_features.derive.profiled import (
 from bnpl_features.derive.query import Query, group_query, vectors_query
 from bnpl_features.derive.table import group_table, vectors_table
 from bnpl_features.drift.sketch import NULL_BIN, Sketch, sketch_of
+from bnpl_features.drift.subjects import ALL_SUBJECTS
 from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS, group_named
 from bnpl_features.features.feature import Feature, FeatureGroup, Kind
 from bnpl_features.features.storage import Scale
@@ -48,9 +49,12 @@ def computed(tmp_path_factory: pytest.TempPathFactory) -> DuckDBWarehouse:
 def sketches(warehouse: DuckDBWarehouse, query: Query) -> dict[str, dict[str, Sketch]]:
     """Segment -> column -> sketch."""
     found: dict[str, dict[str, Sketch]] = {}
+    columns = {column.name: column for subject in ALL_SUBJECTS for column in subject.columns}
     for batch in warehouse.read(query, {}):
         for row in batch.to_pylist():
-            found.setdefault(row["segment"], {})[row["feature"]] = sketch_of(row)
+            sketch = sketch_of(row, columns[row["feature"]])
+            assert sketch is not None
+            found.setdefault(row["segment"], {})[row["feature"]] = sketch
     return found
 
 

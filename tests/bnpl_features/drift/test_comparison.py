@@ -10,12 +10,13 @@ import pyarrow as pa
 import pytest
 
 from bnpl_features.derive.profile import ALL, profiles_table
-from bnpl_features.derive.profiled import TRANSACTIONS, Subject, group_subject
+from bnpl_features.derive.profiled import TRANSACTIONS, ProfiledColumn, Subject, group_subject
 from bnpl_features.drift.calendar import read_calendar
 from bnpl_features.drift.comparison import Comparison, compare, findings_of
 from bnpl_features.drift.findings import SEASON, TRAILING, TRAINING, VOLUME, WEEKDAY, WEEKS, Severity
 from bnpl_features.drift.limits import Limits
 from bnpl_features.drift.references import reference_in_force, set_reference
+from bnpl_features.drift.sketch import Sketch, row_of
 from bnpl_features.errors import InputError, RelationMissing
 from bnpl_features.features.catalog import group_named
 from bnpl_features.warehouse.arrow_types import arrow_schema
@@ -36,13 +37,13 @@ def write(
     warehouse: DuckDBWarehouse, days_ago: int, profile: Profile, *, subject: Subject = GROUP, day: date = DAY
 ) -> None:
     """Rows by bin of some columns, -1 for nulls; a column that is not declared has a single bin."""
-    bins = {column.name: len(column.categories or column.edges) + 1 for column in subject.columns}
+    columns = {column.name: column for column in subject.columns}
     rows = []
     for feature, held in profile.items():
-        histogram = [held.get(position, 0) for position in range(bins.get(feature, 1))]
-        numbers = dict.fromkeys(("total", "total_of_squares"), 0.0) | {"smallest": 0.0, "largest": 9.0}
-        row = {"segment": ALL, "feature": feature, "row_count": sum(held.values()), "nulls": held.get(-1, 0)}
-        rows.append(row | numbers | {"histogram": str(histogram)})
+        column = columns.get(feature, ProfiledColumn(feature, feature, edges=(1.0,)))
+        histogram = tuple(held.get(position, 0) for position in range(len(column.categories or column.edges) + 1))
+        sketch = Sketch(sum(held.values()), held.get(-1, 0), histogram, 0.0, 9.0)
+        rows.append({"segment": ALL, "feature": feature} | row_of(sketch, column))
     table = profiles_table(subject)
     batch = pa.RecordBatch.from_pylist(rows, arrow_schema(table))
     warehouse.replace_partition_rows(table, day - timedelta(days=days_ago), iter([batch]), {})

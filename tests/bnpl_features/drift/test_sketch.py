@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bnpl_features.derive.profiled import ProfiledColumn
-from bnpl_features.drift.sketch import Sketch, fits, sketch_of
+from bnpl_features.drift.sketch import Sketch, row_of, sketch_of
 
 COLUMN = ProfiledColumn("x", "x", edges=tuple(float(edge) for edge in range(1, 20)))
 
@@ -60,14 +60,24 @@ def test_one_value_is_constant_whether_number_or_name() -> None:
 
 
 def test_a_sum_that_is_no_number_does_not_spoil_the_sketch() -> None:
-    row = {"row_count": 2, "nulls": 0, "histogram": "[1,1]", "smallest": 1.0, "largest": float("nan")}
+    row = row_of(Sketch(2, 0, (1, 1) + (0,) * 18, 1.0, float("nan")), COLUMN)
 
-    found = sketch_of(row | {"total": float("nan"), "total_of_squares": float("inf")})
+    found = sketch_of(row | {"total": float("nan"), "total_of_squares": float("inf")}, COLUMN)
 
+    assert found is not None
     assert (found.total, found.total_of_squares) == (0.0, 0.0)
     assert (found + found).largest is None
 
 
 def test_bins_of_an_older_declaration_do_not_fit() -> None:
-    assert fits(Sketch(1, 0, (1,) + (0,) * 19), COLUMN)
-    assert not fits(Sketch(1, 0, (1, 0)), COLUMN)
+    older = ProfiledColumn("x", "x", edges=(1.0,))
+
+    assert sketch_of(row_of(Sketch(1, 0, (1, 0), 0.5, 0.5, 0.5, 0.25), older), COLUMN) is None
+
+
+@pytest.mark.parametrize("column", [COLUMN, ProfiledColumn("kind", "kind", categories=("a", "b"))])
+def test_a_sketch_comes_back_from_its_row(column: ProfiledColumn) -> None:
+    bins = len(column.categories or column.edges) + 1
+    sketch = Sketch(bins * 2 + 3, 3, (2,) * bins, 0.5, 19.5, 40.0, 900.0)
+
+    assert sketch_of(row_of(sketch, column), column) == sketch

@@ -20,6 +20,8 @@ import pyarrow.compute as pc
 import pytest
 from google.cloud import bigquery
 
+from bnpl_features.derive.profile import profile_query, profiles_table
+from bnpl_features.derive.profiled import OUTCOMES, TRANSACTIONS, group_subject
 from bnpl_features.derive.query import Query, group_query, vectors_query
 from bnpl_features.derive.table import Table, TableColumn, group_table, transactions_table, vectors_table
 from bnpl_features.errors import (
@@ -110,6 +112,30 @@ class TestComputation:
         expected = frame(edge_case_warehouse.read(query, LABELS))
         assert written.rows == len(expected) > 0
         assert_same(stored, expected[list(columns)])
+
+    def test_profiles_are_those_that_duckdb_gives(
+        self, running_emulator: emulator.Emulator, edge_case_warehouse: DuckDBWarehouse
+    ) -> None:
+        warehouse = new_warehouse(running_emulator)
+        warehouse.upsert_transactions(iter(edge_case_transactions().to_batches()), LABELS)
+        group = VOLUME
+        values = Query(group_query(group, PARTITION).sql, {"partition_date": PARTITION})
+        warehouse.replace_partition(group_table(group), PARTITION, values, LABELS)
+        for subject in (group_subject(group), TRANSACTIONS, OUTCOMES):
+            computed = f"(SELECT *, @partition_date AS partition_date FROM ({values.sql}))"
+            relation = computed if subject.name == "volume" else ""
+            query = profile_query(subject, PARTITION, relation, {"maturity_days": 30})
+            columns = tuple(one.name for one in profiles_table(subject).columns if one.name != "partition_date")
+            own = profile_query(subject, PARTITION, "", {"maturity_days": 30})
+
+            warehouse.replace_partition(profiles_table(subject), PARTITION, own, LABELS)
+
+            stored = frame(warehouse.read_partition(profiles_table(subject), PARTITION, columns, LABELS))
+            expected = frame(edge_case_warehouse.read(query, LABELS))
+            order = ["segment", "feature"]
+            stored, expected = (one.sort_values(order).reset_index(drop=True) for one in (stored, expected))
+            pd.testing.assert_frame_equal(stored, expected[list(columns)], check_dtype=False, rtol=1e-9)
+            assert len(stored) >= len(subject.columns)
 
     def test_the_vectors_join_the_groups(self, running_emulator: emulator.Emulator) -> None:
         warehouse = new_warehouse(running_emulator)
