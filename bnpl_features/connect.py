@@ -153,13 +153,7 @@ def guardrails_of(settings: ScoringSettings) -> Guardrails:
 def retraining_policy(settings: RetrainingSettings) -> Policy:
     from bnpl_features.retraining.decision import Policy
 
-    return Policy(
-        settings.asking_days,
-        settings.of_days,
-        settings.calm_days,
-        settings.cool_down_days,
-        settings.again_after_days,
-    )
+    return Policy(**{one.name: getattr(settings, one.name) for one in fields(Policy)})
 
 
 def alert_targets(settings: AlertSettings) -> list[AlertTarget]:
@@ -173,18 +167,9 @@ def alert_targets(settings: AlertSettings) -> list[AlertTarget]:
         recipients = tuple(settings.mail_to.replace(",", " ").split())
         if not (settings.mail_from and recipients):
             raise SettingsError("alerts.mail_host is set, but alerts.mail_from or alerts.mail_to is not; set all three")
-        targets.append(
-            MailTarget(
-                settings.mail_host,
-                settings.mail_port,
-                settings.mail_from,
-                recipients,
-                settings.mail_security,
-                settings.mail_username,
-                settings.mail_password,
-                settings.timeout_seconds,
-            )
-        )
+        server = (settings.mail_host, settings.mail_port, settings.mail_from, recipients, settings.mail_security)
+        login = (settings.mail_username, settings.mail_password)
+        targets.append(MailTarget(*server, *login, settings.timeout_seconds))
     return targets
 
 
