@@ -166,7 +166,10 @@ def _daemon(folder: Path) -> Iterator[None]:
         yield
     finally:
         daemon.terminate()
-        daemon.wait(timeout=30)
+        try:
+            daemon.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
 
 
 def _watch(console: Console, instance: dg.DagsterInstance, newest: date) -> bool:

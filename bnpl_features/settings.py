@@ -72,7 +72,6 @@ _POSITIVE_KEYS = (
     "asking_days",
     "of_days",
     "performance_days",
-    "calibration_ratio",
 )
 """Numbers that must be above 0; all others are at least 0."""
 
@@ -105,7 +104,7 @@ def load_settings(
     _require_choice("retraining.mode", settings.retraining.mode, TRIALS)
     _require_choice("alerts.mail_security", settings.alerts.mail_security, MAIL_SECURITY)
     _require_order("checks.drift_warn and drift_error", settings.checks.drift_warn, settings.checks.drift_error)
-    _require_hysteresis(settings.retraining)
+    _require_retraining(settings.retraining)
     return settings
 
 
@@ -228,9 +227,13 @@ def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise SettingsError(f"{name} {value!r}: choose one of {', '.join(choices)}")
 
 
-def _require_hysteresis(chosen: RetrainingSettings) -> None:
+def _require_retraining(chosen: RetrainingSettings) -> None:
     if not chosen.calm_days < chosen.asking_days <= chosen.of_days:
         raise SettingsError(
             f"retraining.calm_days {chosen.calm_days}, asking_days {chosen.asking_days} and of_days {chosen.of_days} "
             "must rise in this order; only the last two may be equal"
         )
+    if not 0.0 < chosen.share < 1.0:
+        raise SettingsError(f"retraining.share is {chosen.share}, but must be above 0 and below 1")
+    if chosen.calibration_ratio <= 1.0:
+        raise SettingsError(f"retraining.calibration_ratio is {chosen.calibration_ratio}, but must be above 1")

@@ -32,7 +32,7 @@ from bnpl_features.scoring.prediction_table import PREDICTIONS
 from bnpl_features.warehouse.warehouse import Labels, Warehouse
 
 MOST_ROWS = 1_000_000
-"""Of more predictions those of a sample of customers are taken: about 60 bytes each are held."""
+"""Of more predictions those of a sample of customers are taken, so that memory stays bounded."""
 
 _SAMPLE_DIGITS = 8
 _EVERYONE = "g"

@@ -13,6 +13,8 @@ ACCEPTED = {
     "BNPL_RETRAINING_ASKING_DAYS": "2",
     "BNPL_RETRAINING_OF_DAYS": "7",
     "BNPL_RETRAINING_MODE": "none",
+    "BNPL_RETRAINING_SHARE": "0.5",
+    "BNPL_RETRAINING_CALIBRATION_RATIO": "1.5",
     "BNPL_RETRAINING_AUTO_PROMOTE": "true",
     "BNPL_ALERTS_MAIL_SECURITY": "tls",
 }
@@ -247,6 +249,11 @@ def test_a_choice_is_either_true_or_false(tmp_path: Path) -> None:
 def test_days_that_could_never_ask_or_never_calm_down_are_refused(tmp_path: Path) -> None:
     assert "must rise" in complaint(tmp_path, BNPL_RETRAINING_ASKING_DAYS="6")
     assert "must rise" in complaint(tmp_path, BNPL_RETRAINING_CALM_DAYS="3")
+
+
+def test_share_or_ratio_that_means_nothing_is_refused(tmp_path: Path) -> None:
+    assert "retraining.share is 1.0" in complaint(tmp_path, BNPL_RETRAINING_SHARE="1")
+    assert "calibration_ratio is 0.8" in complaint(tmp_path, BNPL_RETRAINING_CALIBRATION_RATIO="0.8")
 
 
 def test_unknown_trial_is_refused_with_what_there_is(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import re
 import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import dagster as dg
@@ -45,11 +46,38 @@ def test_drift_ends_in_a_challenger_on_trial(tmp_path: Path) -> None:
     with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
         [run] = instance.get_runs(dg.RunsFilter(job_name=RETRAINING_JOB))
         [adoption] = instance.get_runs(dg.RunsFilter(job_name=ADOPTION_JOB))
+        said = _restarted(tmp_path)
+        assert len(instance.get_runs(dg.RunsFilter(job_name=RETRAINING_JOB))) == 1
+        assert len(instance.get_runs(dg.RunsFilter(job_name=ADOPTION_JOB))) == 1
+    assert "that was requested with partition" in said
     assert adoption.tags["dagster/sensor_name"] == "champion_reference"
     assert run.tags["dagster/sensor_name"] == "retrain_on_drift"
     assert re.search(r"1 of the newest 1 partitions ask for retraining", run.tags["bnpl/retraining_reason"])
     assert run.tags["bnpl/drifted_features"]
     assert seconds < MOST_PROCESSOR_SECONDS
+
+
+def _restarted(folder: Path) -> str:
+    """What the sensor says in the log of a daemon that is started anew."""
+    environment = {
+        **os.environ,
+        "BNPL_SETTINGS": str(folder / "settings.toml"),
+        "DAGSTER_HOME": str(folder / "dagster"),
+        "PYTHONWARNINGS": "ignore",
+    }
+    command = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-w", "workspace.yaml"]
+    log = folder / "restarted.log"
+    with log.open("wb") as written:
+        daemon = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=written, stderr=written)
+    try:
+        deadline = time.monotonic() + 120
+        while not (said := re.findall(r"Sensor retrain_on_drift skipped: (.*)", log.read_text())):
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.5)
+        return str(said[0])
+    finally:
+        daemon.terminate()
+        daemon.wait(timeout=60)
 
 
 def _processor_seconds() -> float:
