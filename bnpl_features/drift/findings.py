@@ -128,8 +128,8 @@ def _signs(
     for bin_share, rows in zip(reference.histogram, current.histogram, strict=True):
         share = bin_share / reference.present if reference.present else 0.0
         expected = share * current.present
-        # Twenty rows expected and none found: not by chance.
-        if column.categories and share >= limits.missing_share and expected >= 20 and not rows:
+        # Fifteen rows expected and none found: not by chance.
+        if column.categories and share >= limits.missing_share and expected >= 15 and not rows:
             yield MISSING_CATEGORY, share
 
 

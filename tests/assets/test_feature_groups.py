@@ -23,7 +23,7 @@ def test_backfill_of_a_range_is_one_run_that_computes_every_day_and_publishes_no
     assert location.instance.get_runs_count() == runs_before + 1
     assert range_tags(first, last).items() <= result.dagster_run.tags.items()
     assert result.get_asset_check_evaluations() == []
-    assert materialized(result) == TABLES
+    assert materialized(result) == {"transactions_profile", *TABLES}
     expected = {(first + n * ONE_DAY).isoformat() for n in range(3)}
     for table in TABLES:
         assert expected <= location.instance.get_materialized_partitions(dg.AssetKey(table))
@@ -35,6 +35,8 @@ def test_each_partition_of_a_range_says_its_own_rows(location: CodeLocation) -> 
 
     for event in result.get_asset_materialization_events():
         table = event.asset_key.to_user_string()
+        if table not in TABLES:
+            continue
         count = Query(
             f"SELECT COUNT(*) AS n FROM {table} WHERE CAST(partition_date AS STRING) = @day", {"day": event.partition}
         )

@@ -31,7 +31,8 @@ def test_daily_run_computes_checks_and_publishes_the_day(location: CodeLocation)
 
     assert result.success, why(result)
     assert failed_checks(result) == set()
-    assert materialized(result) == {*(group.table for group in GROUPS), "feature_vectors", "published_features"}
+    tables = {*(group.table for group in GROUPS), "feature_vectors"}
+    assert materialized(result) == {"transactions_profile", *tables, "drift_report", "published_features"}
     served = location.served()
     assert served is not None
     assert (served.version, served.partition_date) == (2, TOMORROW)
@@ -54,9 +55,12 @@ def test_daily_run_computes_checks_and_publishes_the_day(location: CodeLocation)
         (ConstantColumn("amount", -5.0, DAY), "transactions:contract"),
         (DuplicatedRows(0.1, DAY), "transactions:contract"),
         (MissingDays(DAY, DAY), "transactions:volume"),
-        (NullColumn("payment_credit_limit", POPULATION.first_day), "feature_volume:nulls"),
+        (NullColumn("payment_credit_limit", POPULATION.first_day), "transactions_profile:drift"),
         (ConstantColumn("device_id", "dev_1", POPULATION.first_day), "feature_device:drift"),
-        (DriftedSegment(POPULATION.first_day, share=0.9, amount_factor=40, night_share=0), "feature_volume:drift"),
+        (
+            DriftedSegment(POPULATION.first_day, share=0.9, amount_factor=40, night_share=0),
+            "transactions_profile:drift",
+        ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Fault) else value,
 )

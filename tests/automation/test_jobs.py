@@ -7,17 +7,17 @@ from bnpl_features.features.catalog import GROUPS
 from definitions import asset_checks
 from tests.code_location import DAY, CodeLocation, job_of, why
 
-TABLES = {*(group.table for group in GROUPS), "feature_vectors"}
+TABLES = {"transactions_profile", *(group.table for group in GROUPS), "feature_vectors"}
 CHECKS = {spec.key.to_user_string() for checks in asset_checks for spec in checks.check_specs}
 
 
 def test_daily_job_takes_everything() -> None:
-    assert _assets(DAILY_JOB) == {"transactions", *TABLES, "published_features"}
+    assert _assets(DAILY_JOB) == {"transactions", *TABLES, "drift_report", "published_features"}
     assert _checks(DAILY_JOB) == CHECKS
 
 
 def test_checked_job_leaves_out_the_publication_and_its_check() -> None:
-    assert _assets(CHECKED_JOB) == {"transactions", *TABLES}
+    assert _assets(CHECKED_JOB) == {"transactions", *TABLES, "drift_report"}
     assert _checks(CHECKED_JOB) == CHECKS - {"published_features:consistency"}
 
 
