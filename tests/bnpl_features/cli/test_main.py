@@ -35,6 +35,8 @@ THAT_READ_SETTINGS = {
     "train": (),
     "evaluate": (),
     "models": (),
+    "drift": (),
+    "drift-reference": (),
     "promote": ("behavioural", "--reason", "x"),
     "serve": (),
     "doctor": (),
