@@ -37,6 +37,10 @@ help: ## This list
 demo: .venv/ready ## The whole job on embedded parts: simulate, compute, check, publish, switch, read, train, score
 	$(BIN)/bnpl-features demo
 
+.PHONY: demo-drift
+demo-drift: .venv/ready ## Drift is injected, a daemon retrains: a challenger on trial that nobody asked for
+	$(BIN)/bnpl-features demo-drift
+
 .PHONY: up
 up: .venv/ready ## Dagster (UI on http://127.0.0.1:3000, and daemon) on the demo's data; stop with Ctrl-C
 	$(BIN)/bnpl-features up

@@ -2,16 +2,20 @@
 
 import dagster as dg
 
+from assets.drift_reference import drift_reference
 from assets.drift_report import drift_report
 from assets.experiments import experiment_assets
 from assets.feature_groups import group_assets
 from assets.feature_vectors import feature_vectors
+from assets.performance import model_performance
 from assets.profiles import transactions_profile
 from assets.publication import published_features
+from assets.retraining import retraining_assets
 from assets.training import training_assets
 from assets.transactions import transactions
 from automation.jobs import jobs
-from automation.schedules import daily_schedule
+from automation.schedules import schedules
+from automation.sensors import sensors
 from checks.completeness import completeness_checks
 from checks.consistency import published_consistency
 from checks.drift import drift_checks
@@ -40,11 +44,15 @@ defs = dg.Definitions(
         drift_report,
         published_features,
         *training_assets,
+        *retraining_assets,
+        drift_reference,
         *experiment_assets,
+        model_performance,
     ],
     asset_checks=asset_checks,
     jobs=jobs,
-    schedules=[daily_schedule],
+    schedules=schedules,
+    sensors=sensors,
     resources={
         "settings": settings,
         "warehouse": WarehouseResource(settings=settings),

@@ -7,7 +7,7 @@ into a folder by bucket range, place writes ranges to the store, finish verifies
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,9 @@ from resources.warehouse import WarehouseResource
 PUBLISHED = dg.AssetKey("published_features")
 PUBLICATION_POOL = "publication"
 TRACED_AS = "bnpl-features"
-DEADLINE_CRON = "0 6 * * *"
+DEADLINE = time(6)
+"""Yesterday is served by then, UTC."""
+
 _LEASE_WAIT_SECONDS = 1_800.0
 """How long a run waits for the publication before it: the pool holds back only its first step."""
 
@@ -163,7 +165,9 @@ def _published_features(vectors: None) -> None:
 
 published_features = _published_features.map_asset_specs(
     lambda spec: spec.replace_attributes(
-        freshness_policy=dg.FreshnessPolicy.cron(DEADLINE_CRON, timedelta(hours=4), timezone="UTC")
+        freshness_policy=dg.FreshnessPolicy.cron(
+            f"{DEADLINE.minute} {DEADLINE.hour} * * *", timedelta(hours=4), timezone="UTC"
+        )
     )
 )
 

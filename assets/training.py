@@ -174,7 +174,8 @@ def registered_models(
     transaction_only_model: str,
     behavioural_model: str,
     model_evaluation: str,
-) -> dg.MaterializeResult:
+) -> dg.Output[dict]:
+    """Hands on the number of each model's new version."""
     chosen = settings.load().model
     evaluation = Evaluation.from_json(json.loads(_evaluation(chosen, model_evaluation).read_text()))
     with library_errors():
@@ -182,9 +183,9 @@ def registered_models(
         models = [read_model(_trained(chosen, one)) for one in (transaction_only_model, behavioural_model)]
         actor = context.run.tags.get("user", "operator")
         found = [register(registry, model, evaluation, actor=actor) for model in models]
-    return dg.MaterializeResult(
-        metadata={f"{one.name}_version": one.number for one in found} | {"aliases": list(found[0].aliases)}
-    )
+    numbers = {one.name: one.number for one in found}
+    shown = {f"{name}_version": number for name, number in numbers.items()}
+    return dg.Output(numbers, metadata=shown | {"aliases": list(found[0].aliases)})
 
 
 training_assets = [training_set, *model_assets, model_evaluation, registered_models]

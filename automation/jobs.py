@@ -4,11 +4,13 @@ import warnings
 
 import dagster as dg
 
+from assets.drift_reference import drift_reference
 from assets.feature_groups import group_assets
 from assets.feature_vectors import feature_vectors
 from assets.predictions import EXPERIMENTS_GROUP
 from assets.profiles import transactions_profile
 from assets.publication import published_features
+from assets.retraining import RETRAINING_GROUP, retraining_assets
 from assets.training import TRAINING_GROUP
 from automation.hooks import tell_failure
 
@@ -16,7 +18,12 @@ DAILY_JOB = "daily_features"
 CHECKED_JOB = "checked_features"
 BACKFILL_JOB = "backfill_features"
 TRAINING_JOB = "train_models"
+RETRAINING_JOB = "retrain"
+ADOPTION_JOB = "adopt_champion"
 EXPERIMENTS_JOB = "review_experiments"
+
+EXCLUSIVE_TAG = "bnpl/exclusive"
+"""The run queue admits one run a value (`dagster.yaml`): whoever starts them, two trainings never run at once."""
 
 # A job over groups (any range a run) and the publication (one partition a run) takes one partition a run, as is meant.
 warnings.filterwarnings("ignore", message=r"Asset job \w+ materializes assets with varying BackfillPolicies")
@@ -24,7 +31,9 @@ warnings.filterwarnings("ignore", message=r"Asset job \w+ materializes assets wi
 # A step costs about 16 ms in process and up to a second in one of its own; the work is the warehouse's, not Python's.
 _EXECUTOR = dg.in_process_executor
 
-_DAILY = dg.AssetSelection.all(include_sources=True) - dg.AssetSelection.groups(TRAINING_GROUP, EXPERIMENTS_GROUP)
+_DAILY = dg.AssetSelection.all(include_sources=True) - dg.AssetSelection.groups(
+    TRAINING_GROUP, RETRAINING_GROUP, EXPERIMENTS_GROUP
+)
 
 daily_features = dg.define_asset_job(
     DAILY_JOB,
@@ -52,14 +61,33 @@ train_models = dg.define_asset_job(
     TRAINING_JOB,
     selection=dg.AssetSelection.groups(TRAINING_GROUP),
     executor_def=_EXECUTOR,
+    tags={EXCLUSIVE_TAG: TRAINING_JOB},
     description="Both risk models: training set, training, evaluation, registration as challengers. No promotion.",
+)
+
+retrain = dg.define_asset_job(
+    RETRAINING_JOB,
+    selection=dg.AssetSelection.groups(TRAINING_GROUP) | dg.AssetSelection.assets(*retraining_assets),
+    executor_def=_EXECUTOR,
+    tags={EXCLUSIVE_TAG: TRAINING_JOB},
+    description="Both risk models trained anew, compared with the champions, and on trial or promoted as configured.",
+)
+
+adopt_champion = dg.define_asset_job(
+    ADOPTION_JOB,
+    selection=dg.AssetSelection.assets(drift_reference),
+    executor_def=_EXECUTOR,
+    description="What the champion was trained on becomes the reference of the drift checks.",
 )
 
 review_experiments = dg.define_asset_job(
     EXPERIMENTS_JOB,
     selection=dg.AssetSelection.groups(EXPERIMENTS_GROUP),
     executor_def=_EXECUTOR,
-    description="A day's predictions into the warehouse, then the running experiment's report and guardrails.",
+    description=(
+        "A day's predictions into the warehouse, the models' matured performance, the running experiment's report and "
+        "guardrails."
+    ),
 )
 
-jobs = [daily_features, checked_features, backfill_features, train_models, review_experiments]
+jobs = [daily_features, checked_features, backfill_features, train_models, retrain, adopt_champion, review_experiments]

@@ -22,8 +22,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
+from typing import Any
 from uuid import uuid4
 
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -64,6 +67,14 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def run_range(instance: dg.DagsterInstance, job: str, first: date, last: date, console: Console) -> None:
+    """A range of partitions in one run; raises what made it fail."""
+    tags = {ASSET_PARTITION_RANGE_START_TAG: str(first), ASSET_PARTITION_RANGE_END_TAG: str(last)}
+    started = time.monotonic()
+    defs.resolve_job_def(job).execute_in_process(instance=instance, tags=tags, run_config=_loggers(verbose=False))
+    console.print(f"{job} {first} to {last} in {time.monotonic() - started:.1f} s")
+
+
 def run_day(
     instance: dg.DagsterInstance, job: str, day: str, tags: dict[str, str], console: Console, *, verbose: bool = False
 ) -> tuple[dg.ExecuteInProcessResult, float]:
@@ -78,7 +89,7 @@ def run_day(
             partition_key=day,
             tags=tags,
             run_id=run_id,
-            run_config={"loggers": {"console": {"config": {"log_level": "INFO" if verbose else "CRITICAL"}}}},
+            run_config=_loggers(verbose=verbose),
             raise_on_error=False,
         )
     return result, time.monotonic() - started
@@ -112,6 +123,10 @@ def show(console: Console, result: dg.ExecuteInProcessResult, day: str, seconds:
         console.print(f"[red]{event.step_key}[/red]: {escape(_reason(event))}", highlight=False)
     outcome = "[green]succeeded[/green]" if result.success else "[red]failed[/red]"
     console.print(f"{day} {outcome} in {seconds:.1f} s (run {result.run_id})")
+
+
+def _loggers(*, verbose: bool) -> dict[str, Any]:
+    return {"loggers": {"console": {"config": {"log_level": "INFO" if verbose else "CRITICAL"}}}}
 
 
 def _reason(event: dg.DagsterEvent) -> str:

@@ -1,8 +1,11 @@
-"""The daily window opens at 02:00 UTC and closes at 06:00, when the freshness policy of the publication goes red."""
+"""The daily window opens at 02:00 UTC and closes at 06:00, when the freshness policy of the publication goes red.
+
+What looks back, at predictions and what became of them, follows an hour later.
+"""
 
 import dagster as dg
 
-from automation.jobs import daily_features
+from automation.jobs import daily_features, review_experiments
 
 daily_schedule = dg.build_schedule_from_partitioned_job(
     daily_features,
@@ -11,3 +14,13 @@ daily_schedule = dg.build_schedule_from_partitioned_job(
     minute_of_hour=0,
     description="Yesterday's partition, at 02:00 UTC.",
 )
+
+review_schedule = dg.build_schedule_from_partitioned_job(
+    review_experiments,
+    name="review_at_three",
+    hour_of_day=3,
+    minute_of_hour=0,
+    description="Yesterday's predictions, the models' matured performance and the experiment's report, at 03:00 UTC.",
+)
+
+schedules = [daily_schedule, review_schedule]

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from bnpl_features.errors import SettingsError
 from bnpl_features.monitoring.telling import Destinations
 from bnpl_features.settings import (
+    AlertSettings,
     ModelSettings,
     MonitoringSettings,
+    RetrainingSettings,
     ScoringSettings,
     Settings,
     StoreSettings,
@@ -29,7 +31,9 @@ from bnpl_features.telemetry.tracing import UNTRACED, Tracer
 from bnpl_features.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    from bnpl_features.alerts.targets import Target as AlertTarget
     from bnpl_features.drift.examination import Rules
+    from bnpl_features.retraining.decision import Policy
     from bnpl_features.risk_model.registry import Registry
     from bnpl_features.risk_model.training_query import TrainingSpec
     from bnpl_features.scoring.experiments.guardrails import Guardrails
@@ -167,6 +171,29 @@ def open_tracer(settings: MonitoringSettings, service_name: str) -> Iterator[Tra
 
     with exporting(settings.service_name or service_name, settings.traces_endpoint) as tracer:
         yield tracer
+
+
+def retraining_policy(settings: RetrainingSettings) -> Policy:
+    from bnpl_features.retraining.decision import Policy
+
+    return Policy(**{one.name: getattr(settings, one.name) for one in fields(Policy)})
+
+
+def alert_targets(settings: AlertSettings) -> list[AlertTarget]:
+    """The log, and what else is configured; raises `SettingsError` where that is incomplete."""
+    from bnpl_features.alerts.targets import LogTarget, MailTarget, WebhookTarget
+
+    targets: list[AlertTarget] = [LogTarget()]
+    if settings.webhook_url:
+        targets.append(WebhookTarget(settings.webhook_url, settings.timeout_seconds))
+    if settings.mail_host:
+        recipients = tuple(settings.mail_to.replace(",", " ").split())
+        if not (settings.mail_from and recipients):
+            raise SettingsError("alerts.mail_host is set, but alerts.mail_from or alerts.mail_to is not; set all three")
+        server = (settings.mail_host, settings.mail_port, settings.mail_from, recipients, settings.mail_security)
+        login = (settings.mail_username, settings.mail_password)
+        targets.append(MailTarget(*server, *login, settings.timeout_seconds))
+    return targets
 
 
 @contextmanager

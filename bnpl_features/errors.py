@@ -133,3 +133,9 @@ class DocumentMoved(BnplFeaturesError):
     """Somebody else changed a shared document first."""
 
     exit_code = 5
+
+
+class AlertUndelivered(BnplFeaturesError):
+    """A target did not take an alert; it is offered again."""
+
+    exit_code = 7

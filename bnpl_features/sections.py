@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from bnpl_features.warehouse.transactions import Source
@@ -138,6 +138,41 @@ class MonitoringSettings:
 
 
 @dataclass(frozen=True)
+class RetrainingSettings:
+    """When models are trained again without being asked to, and what becomes of the challenger then."""
+
+    asking_days: int = 3
+    of_days: int = 5
+    calm_days: int = 1
+    cool_down_days: float = 14.0
+    again_after_days: int = 75
+    mode: str = "shadow"
+    share: float = 0.1
+    auto_promote: bool = False
+    performance_days: int = 28
+    least_defaults: int = 100
+    calibration_ratio: float = 1.25
+    auc_loss: float = 0.03
+
+
+@dataclass(frozen=True)
+class AlertSettings:
+    """Who is told of failures beside the log; an empty `webhook_url` or `mail_host` is nobody."""
+
+    webhook_url: str = field(default="", repr=False)
+    mail_host: str = ""
+    mail_port: int = 587
+    mail_security: str = "starttls"
+    mail_from: str = ""
+    mail_to: str = ""
+    mail_username: str = ""
+    mail_password: str = field(default="", repr=False)
+    timeout_seconds: float = 10.0
+    repeat_hours: float = 12.0
+    dagster_url: str = ""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that can be configured; see docs/settings.md."""
 
@@ -148,88 +183,48 @@ class Settings:
     model: ModelSettings = ModelSettings()
     scoring: ScoringSettings = ScoringSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    retraining: RetrainingSettings = RetrainingSettings()
+    alerts: AlertSettings = AlertSettings()
     source: Source = field(default_factory=Source)
 
 
-VARIABLES: dict[str, tuple[str, str]] = {
-    "BNPL_WAREHOUSE": ("warehouse", "engine"),
-    "BNPL_WAREHOUSE_FOLDER": ("warehouse", "folder"),
-    "BNPL_WAREHOUSE_THREADS": ("warehouse", "threads"),
-    "BNPL_WAREHOUSE_MEMORY_LIMIT": ("warehouse", "memory_limit"),
-    "BNPL_BIGQUERY_PROJECT": ("warehouse", "project"),
-    "BNPL_BIGQUERY_DATASET": ("warehouse", "dataset"),
-    "BNPL_BIGQUERY_LOCATION": ("warehouse", "location"),
-    "BNPL_BIGQUERY_MAXIMUM_BYTES_BILLED": ("warehouse", "maximum_bytes_billed"),
-    "BNPL_BIGQUERY_TIMEOUT_SECONDS": ("warehouse", "timeout_seconds"),
-    "BNPL_BIGQUERY_API_ENDPOINT": ("warehouse", "api_endpoint"),
-    "BNPL_BIGQUERY_STORAGE_ENDPOINT": ("warehouse", "storage_endpoint"),
-    "REDIS_URL": ("store", "url"),
-    "BNPL_STORE_FOLDER": ("store", "folder"),
-    "BNPL_NAMESPACE": ("store", "namespace"),
-    "BNPL_CUSTOMER_KEY": ("store", "customer_key"),
-    "BNPL_PREVIOUS_CUSTOMER_KEYS": ("store", "previous_customer_keys"),
-    "BNPL_RETAINED_VERSIONS": ("store", "retained_versions"),
-    "BNPL_RETAINED_HOURS": ("store", "retained_hours"),
-    "BNPL_VERSION_TTL_HOURS": ("store", "version_ttl_hours"),
-    "BNPL_PUBLISH_FOLDER": ("store", "publish_folder"),
-    "BNPL_PUBLISH_WORKERS": ("store", "publish_workers"),
-    "BNPL_PRICES": ("store", "prices"),
-    "BNPL_DRIFT_WARN": ("checks", "drift_warn"),
-    "BNPL_DRIFT_ERROR": ("checks", "drift_error"),
-    "BNPL_REFERENCE_DAYS": ("checks", "reference_days"),
-    "BNPL_ROW_COUNT_TOLERANCE": ("checks", "row_count_tolerance"),
-    "BNPL_NULL_INCREASE": ("checks", "null_increase"),
-    "BNPL_SMALLEST_VOLUME": ("checks", "smallest_volume"),
-    "BNPL_LARGEST_VOLUME": ("checks", "largest_volume"),
-    "BNPL_DRIFT_RETRAIN": ("drift", "retrain"),
-    "BNPL_DRIFT_COHERENT_FEATURES": ("drift", "coherent_features"),
-    "BNPL_DRIFT_JENSEN_SHANNON": ("drift", "jensen_shannon"),
-    "BNPL_DRIFT_WASSERSTEIN": ("drift", "wasserstein"),
-    "BNPL_DRIFT_NULL_SHIFT": ("drift", "null_shift"),
-    "BNPL_DRIFT_RANGE_SHIFT": ("drift", "range_shift"),
-    "BNPL_DRIFT_UNIT_CHANGE": ("drift", "unit_change"),
-    "BNPL_DRIFT_MISSING_SHARE": ("drift", "missing_share"),
-    "BNPL_DRIFT_COLLAPSE": ("drift", "collapse"),
-    "BNPL_DRIFT_CLASSIFIER": ("drift", "classifier"),
-    "BNPL_DRIFT_FEWEST_ROWS": ("drift", "fewest_rows"),
-    "BNPL_DRIFT_CALENDAR_FILE": ("drift", "calendar_file"),
-    "BNPL_MODEL_REGISTRY_URL": ("model", "registry_url"),
-    "BNPL_MODEL_REGISTRY_PREFIX": ("model", "registry_prefix"),
-    "BNPL_MODEL_FOLDER": ("model", "folder"),
-    "BNPL_MODEL_TRAINING_DAYS": ("model", "training_days"),
-    "BNPL_MODEL_MATURITY_DAYS": ("model", "maturity_days"),
-    "BNPL_MODEL_MAX_ROWS": ("model", "max_rows"),
-    "BNPL_MODEL_SEED": ("model", "seed"),
-    "BNPL_MODEL_THREADS": ("model", "threads"),
-    "BNPL_MODEL_RESAMPLES": ("model", "resamples"),
-    "BNPL_MODEL_HIGH_RISK_THRESHOLD": ("model", "high_risk_threshold"),
-    "BNPL_SCORING_HOST": ("scoring", "host"),
-    "BNPL_SCORING_PORT": ("scoring", "port"),
-    "BNPL_SCORING_KEYS_FILE": ("scoring", "keys_file"),
-    "BNPL_SCORING_REVIEW_FROM": ("scoring", "review_from"),
-    "BNPL_SCORING_DECLINE_FROM": ("scoring", "decline_from"),
-    "BNPL_SCORING_ON_UNKNOWN_CUSTOMER": ("scoring", "on_unknown_customer"),
-    "BNPL_SCORING_ON_STALE": ("scoring", "on_stale"),
-    "BNPL_SCORING_ON_UNAVAILABLE": ("scoring", "on_unavailable"),
-    "BNPL_SCORING_BUDGET_SECONDS": ("scoring", "budget_seconds"),
-    "BNPL_SCORING_MODELS_FOLDER": ("scoring", "models_folder"),
-    "BNPL_SCORING_PREDICTIONS_FOLDER": ("scoring", "predictions_folder"),
-    "BNPL_SCORING_EXPERIMENTS_FILE": ("scoring", "experiments_file"),
-    "BNPL_SCORING_LOOK_SECONDS": ("scoring", "look_seconds"),
-    "BNPL_SCORING_REGISTRY_SECONDS": ("scoring", "registry_seconds"),
-    "BNPL_SCORING_REQUEST_SECONDS": ("scoring", "request_seconds"),
-    "BNPL_SCORING_DRAIN_SECONDS": ("scoring", "drain_seconds"),
-    "BNPL_SCORING_MOST_BODY_BYTES": ("scoring", "most_body_bytes"),
-    "BNPL_SCORING_MOST_IN_BATCH": ("scoring", "most_in_batch"),
-    "BNPL_SCORING_MOST_IN_FLIGHT": ("scoring", "most_in_flight"),
-    "BNPL_SCORING_MOST_QUEUED_PREDICTIONS": ("scoring", "most_queued_predictions"),
-    "BNPL_SCORING_GUARDRAIL_DEFAULTS": ("scoring", "guardrail_defaults"),
-    "BNPL_SCORING_GUARDRAIL_APPROVALS": ("scoring", "guardrail_approvals"),
-    "BNPL_TEXTFILE_FOLDER": ("monitoring", "textfile_folder"),
-    "BNPL_PUSHGATEWAY_URL": ("monitoring", "pushgateway_url"),
-    "OTEL_TRACES_EXPORTER": ("monitoring", "traces"),
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": ("monitoring", "traces_endpoint"),
-    "OTEL_SERVICE_NAME": ("monitoring", "service_name"),
-    "BNPL_TRANSACTIONS": ("transactions", "relation"),
+SECTIONS = tuple(one.name for one in fields(Settings) if one.name != "source")
+"""Sections of the settings file whose keys are the fields of a dataclass; [transactions] is the source."""
+
+_PREFIXES = {"store": "BNPL_", "checks": "BNPL_", "monitoring": "BNPL_"}
+"""Where it is not BNPL_<SECTION>_."""
+
+_OF_BIGQUERY = (
+    "project",
+    "dataset",
+    "location",
+    "maximum_bytes_billed",
+    "timeout_seconds",
+    "api_endpoint",
+    "storage_endpoint",
+)
+_NAMED = {
+    ("warehouse", "engine"): "BNPL_WAREHOUSE",
+    **{("warehouse", key): f"BNPL_BIGQUERY_{key.upper()}" for key in _OF_BIGQUERY},
+    ("store", "url"): "REDIS_URL",
+    ("store", "folder"): "BNPL_STORE_FOLDER",
+    ("monitoring", "traces"): "OTEL_TRACES_EXPORTER",
+    ("monitoring", "traces_endpoint"): "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    ("monitoring", "service_name"): "OTEL_SERVICE_NAME",
 }
+"""Names that follow no rule of ours."""
+
+_ONLY_IN_THE_FILE = {("checks", "drift_thresholds")}
+
+
+def _variable(section: str, key: str) -> str:
+    return _NAMED.get((section, key)) or f"{_PREFIXES.get(section, f'BNPL_{section.upper()}_')}{key.upper()}"
+
+
+VARIABLES: dict[str, tuple[str, str]] = {
+    _variable(section, one.name): (section, one.name)
+    for section in SECTIONS
+    for one in fields(getattr(Settings(), section))
+    if (section, one.name) not in _ONLY_IN_THE_FILE
+} | {"BNPL_TRANSACTIONS": ("transactions", "relation")}
 """Environment variable -> (section, key) of the settings file."""

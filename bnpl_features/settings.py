@@ -14,11 +14,14 @@ from typing import Any, TypeVar
 from bnpl_features.errors import SettingsError
 from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.sections import (
+    SECTIONS,
     VARIABLES,
+    AlertSettings,
     CheckSettings,
     DriftSettings,
     ModelSettings,
     MonitoringSettings,
+    RetrainingSettings,
     ScoringSettings,
     Settings,
     StoreSettings,
@@ -30,13 +33,18 @@ FILE_VARIABLE = "BNPL_SETTINGS"
 DEFAULT_FILE = "bnpl-features.toml"
 ENGINES = ("duckdb", "bigquery")
 TRACES = ("none", "otlp")
+TRIALS = ("shadow", "experiment", "none")
+MAIL_SECURITY = ("starttls", "tls", "none")
 
 __all__ = [
+    "SECTIONS",
     "VARIABLES",
+    "AlertSettings",
     "CheckSettings",
     "DriftSettings",
     "ModelSettings",
     "MonitoringSettings",
+    "RetrainingSettings",
     "ScoringSettings",
     "Settings",
     "StoreSettings",
@@ -50,9 +58,8 @@ T = TypeVar("T")
 _COLUMN_VARIABLE = "BNPL_COLUMN_"
 """BNPL_COLUMN_<CANONICAL NAME>=<own name> maps one column."""
 
-_SECTIONS = ("warehouse", "store", "checks", "drift", "model", "scoring", "monitoring", "transactions")
 _SOURCE_KEYS = ("relation", "columns")
-_SECRET_KEYS = ("url", "registry_url", "customer_key", "previous_customer_keys")
+_SECRET_KEYS = ("url", "registry_url", "customer_key", "previous_customer_keys", "webhook_url", "mail_password")
 """Their values, a URL with a password among them, are never part of a message."""
 
 _POSITIVE_KEYS = (
@@ -66,6 +73,9 @@ _POSITIVE_KEYS = (
     "look_seconds",
     "registry_seconds",
     "request_seconds",
+    "asking_days",
+    "of_days",
+    "performance_days",
 )
 """Numbers that must be above 0; all others are at least 0."""
 
@@ -83,21 +93,15 @@ def load_settings(
     for name, (section, key) in given.items():
         values.setdefault(section, {})[key] = variables[name]
     named = {place: name for name, place in given.items()}
-    settings = Settings(
-        warehouse=_section(WarehouseSettings, "warehouse", values, named),
-        store=_section(StoreSettings, "store", values, named),
-        checks=_section(CheckSettings, "checks", values, named),
-        drift=_section(DriftSettings, "drift", values, named),
-        model=_section(ModelSettings, "model", values, named),
-        scoring=_section(ScoringSettings, "scoring", values, named),
-        monitoring=_section(MonitoringSettings, "monitoring", values, named),
-        source=_source(values.get("transactions", {}), variables),
-    )
-    if settings.warehouse.engine not in ENGINES:
-        raise SettingsError(f"warehouse engine {settings.warehouse.engine!r}: choose one of {', '.join(ENGINES)}")
-    if settings.monitoring.traces not in TRACES:
-        raise SettingsError(f"monitoring.traces {settings.monitoring.traces!r}: choose one of {', '.join(TRACES)}")
+    defaults = Settings()
+    sections: dict[str, Any] = {name: _section(type(getattr(defaults, name)), name, values, named) for name in SECTIONS}
+    settings = Settings(**sections, source=_source(values.get("transactions", {}), variables))
+    _require_choice("warehouse engine", settings.warehouse.engine, ENGINES)
+    _require_choice("monitoring.traces", settings.monitoring.traces, TRACES)
+    _require_choice("retraining.mode", settings.retraining.mode, TRIALS)
+    _require_choice("alerts.mail_security", settings.alerts.mail_security, MAIL_SECURITY)
     _require_order("checks.drift_warn and drift_error", settings.checks.drift_warn, settings.checks.drift_error)
+    _require_retraining(settings.retraining)
     return settings
 
 
@@ -114,7 +118,7 @@ def _file_values(variables: Mapping[str, str], folder: Path) -> dict[str, dict[s
         raise SettingsError(f"{path} cannot be read: {error.strerror}; correct its permissions or name") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML: {error}") from error
-    _refuse_unknown(f"{path} has unknown sections", values, _SECTIONS)
+    _refuse_unknown(f"{path} has unknown sections", values, (*SECTIONS, "transactions"))
     for section, keys in values.items():
         if not isinstance(keys, dict):
             raise SettingsError(f"{path}: {section} is a section; write [{section}] and its keys below")
@@ -168,9 +172,18 @@ def _typed(key: str, name: str, value: Any, default: Any) -> Any:
         if isinstance(default, Path):
             return Path(value).expanduser()
         return value.encode() if isinstance(default, bytes) else value
+    if isinstance(default, bool):
+        return _yes_or_no(name, value)
     if isinstance(default, (int, float)):
         return _number(key, name, value, type(default))
     return _thresholds(name, value)
+
+
+def _yes_or_no(name: str, value: Any) -> bool:
+    """TOML has booleans, the environment only words."""
+    if isinstance(value, bool) or value in ("true", "false"):
+        return value in (True, "true")
+    raise SettingsError(f"setting {name} is {value!r}; write true or false")
 
 
 def _number(key: str, name: str, value: Any, kind: type[int] | type[float]) -> int | float:
@@ -204,3 +217,20 @@ def _thresholds(name: str, value: Any) -> dict[str, tuple[float, float]]:
 def _require_order(name: str, warn: float, error: float) -> None:
     if warn > error:
         raise SettingsError(f"{name}: the warning threshold {warn} is above the error threshold {error}; exchange them")
+
+
+def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise SettingsError(f"{name} {value!r}: choose one of {', '.join(choices)}")
+
+
+def _require_retraining(chosen: RetrainingSettings) -> None:
+    if not chosen.calm_days < chosen.asking_days <= chosen.of_days:
+        raise SettingsError(
+            f"retraining.calm_days {chosen.calm_days}, asking_days {chosen.asking_days} and of_days {chosen.of_days} "
+            "must rise in this order; only the last two may be equal"
+        )
+    if not 0.0 < chosen.share < 1.0:
+        raise SettingsError(f"retraining.share is {chosen.share}, but must be above 0 and below 1")
+    if chosen.calibration_ratio <= 1.0:
+        raise SettingsError(f"retraining.calibration_ratio is {chosen.calibration_ratio}, but must be above 1")

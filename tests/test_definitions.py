@@ -48,9 +48,10 @@ def test_asset_says_what_and_whose_it_is(name: str) -> None:
     node = GRAPH.get(dg.AssetKey(name))
 
     assert node.description
-    assert node.group_name in ("source", "features", "serving", "training", "experiments")
+    assert node.group_name in ("source", "features", "serving", "training", "retraining", "experiments")
     assert [tag for tag in node.tags if tag.startswith("dagster/kind/")]
-    if node.group_name != "training" and name != "experiment_report":  # a model is of many days, as its config says
+    # A model is of many days, as its config says.
+    if node.group_name not in ("training", "retraining") and name != "experiment_report":
         assert node.partitions_def.timezone == "UTC"
     if name != "transactions":  # made elsewhere: `observable_source_asset` takes neither owners nor a code version
         assert node.owners == ["team:risk-features"]
@@ -71,8 +72,10 @@ def test_assets_take_their_place_in_the_pools() -> None:
 
     assert pools.pop("published_features") == {"publication"}
     assert pools.pop("transactions") == set()
-    training = {name for name in pools if GRAPH.get(dg.AssetKey(name)).group_name == "training"} - {"training_set"}
-    assert [pools.pop(name) for name in sorted(training)] == [{"training"}] * 4
+    asking = {"training_set", "drift_reference"}  # these two read and write the warehouse
+    groups = ("training", "retraining")
+    training = {name for name in pools if GRAPH.get(dg.AssetKey(name)).group_name in groups} - asking
+    assert [pools.pop(name) for name in sorted(training)] == [{"training"}] * 6
     assert set(map(frozenset, pools.values())) == {frozenset({"warehouse"})}
 
 

@@ -20,7 +20,7 @@ from bnpl_features.derive.layout import TAG_BYTES, layout_of
 from bnpl_features.derive.reference import reference_page
 from bnpl_features.errors import BnplFeaturesError
 from bnpl_features.features.catalog import BEHAVIOURAL
-from bnpl_features.settings import Settings, load_settings
+from bnpl_features.settings import SECTIONS, Settings, load_settings
 from bnpl_features.store.connection import connect
 from bnpl_features.store.embedded import embedded_store
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
@@ -137,12 +137,13 @@ def test_settings_page_gives_each_keys_variable_and_default() -> None:
     defaults = Settings()
     expected = {
         f"{section}.{item.name}": str(getattr(getattr(defaults, section), item.name) or "")
-        for section in ("warehouse", "store", "checks", "drift", "model", "scoring", "monitoring")
+        for section in SECTIONS
         for item in fields(getattr(defaults, section))
     }
     zeros = {f"warehouse.{name}": "0" for name in ("threads", "maximum_bytes_billed")}
     zeros |= {f"store.{name}": "0.0" for name in ("retained_hours", "version_ttl_hours")}
     zeros |= {f"model.{name}": "0" for name in ("seed", "threads")}
+    expected["retraining.auto_promote"] = "false"
     expected |= zeros | {"transactions.relation": "transactions", "transactions.columns": ""}
 
     rows = re.findall(r"^\| `(\w+\.\w+)` \| (\S*) ?\| (\S+) \|", SETTINGS_PAGE.read_text(), re.MULTILINE)

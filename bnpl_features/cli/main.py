@@ -18,6 +18,7 @@ from bnpl_features.cli.metrics import metrics
 from bnpl_features.cli.models import evaluate, models, promote, train
 from bnpl_features.cli.pipeline import backfill, run, up
 from bnpl_features.cli.purchases import load, simulate
+from bnpl_features.cli.retraining import demo_drift, retraining, test_alert
 from bnpl_features.cli.scoring import api_key, serve
 from bnpl_features.cli.serving import activate, get, retire_command, rollback, versions
 
@@ -35,13 +36,13 @@ def commands() -> None:
 
 
 _COMMANDS = (
-    (simulate, load, run, backfill, up, demo),
+    (simulate, load, run, backfill, up, demo, demo_drift),
     (features, get, versions, activate, rollback, retire_command),
     (erase_command, readmit_command, erasures),
-    (train, evaluate, models, promote),
+    (train, evaluate, models, promote, retraining),
     (drift, drift_reference),
     (serve, api_key, experiments),
-    (capacity, doctor, metrics),
+    (capacity, doctor, metrics, test_alert),
 )
 for command in (one for some in _COMMANDS for one in some):
     commands.add_command(command)

@@ -130,10 +130,15 @@ def _until_stopped(process: subprocess.Popen[bytes]) -> None:
 
 
 def launch(job: str, days: list[str], tags: dict[str, str]) -> int:
-    """Hand the days to the code location, in a process of its own: the library never imports Dagster."""
-    command = [sys.executable, "-m", "automation.launch", "--job", job, "--tags", json.dumps(tags), *days]
+    """Hand the days to the code location; returns its exit code."""
+    return launch_module("automation.launch", ["--job", job, "--tags", json.dumps(tags), *days])
+
+
+def launch_module(module: str, arguments: list[str]) -> int:
+    """Run a module of the code location, in a process of its own: the library never imports Dagster."""
     with named_exit():
         variables = environment()
+    command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(command, cwd=code_location(), env=variables, check=False).returncode
 
 

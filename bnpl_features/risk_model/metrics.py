@@ -36,7 +36,7 @@ class Ranking:
     defaulted: Floats
 
 
-def rank(score: Floats, defaulted: NDArray[np.uint8]) -> Ranking:
+def rank(score: Floats, defaulted: NDArray[np.uint8] | Floats) -> Ranking:
     """Order purchases by score; `score` rises with risk, `defaulted` is 0 or 1, both of shape [rows]."""
     order = np.argsort(-score, kind="stable")
     ordered = np.asarray(score, dtype=np.float64)[order]

@@ -32,6 +32,7 @@ PREFIX = "bnpl"
 
 _SQLITE = "sqlite:///"
 _FOLDER_IN_RUN = "model"
+_EVALUATION = "evaluation.json"
 _HTTP_RETRIES = 2
 _HTTP_TIMEOUT_SECONDS = 20
 _MLFLOW_TYPES = {
@@ -91,7 +92,7 @@ def register(registry: Registry, model: Model, evaluation: Evaluation | None = N
         files = write_model(model, Path(scratch) / _FOLDER_IN_RUN)
         _signature(model).save(files / "MLmodel")
         if evaluation:
-            (files / "evaluation.json").write_text(json.dumps(evaluation.to_json(), indent=1))
+            (files / _EVALUATION).write_text(json.dumps(evaluation.to_json(), indent=1))
             for metric, interval in evaluation.figures.get(model.name, {}).items():
                 client.log_metric(run_id, metric, interval.value)
         client.log_artifacts(run_id, str(files), _FOLDER_IN_RUN)
@@ -132,6 +133,13 @@ def load_model(registry: Registry, name: str, which: str = CHAMPION) -> Model:
     version = version_of(registry, name, which)
     with _downloaded(registry, version) as files:
         return read_model(files, version=version.number)
+
+
+def load_evaluation(registry: Registry, name: str, which: str = CHAMPION) -> Evaluation | None:
+    """The evaluation that a version was registered with; None where it came without. Raises `ModelMissing`."""
+    with _downloaded(registry, version_of(registry, name, which)) as files:
+        kept = files / _EVALUATION
+        return Evaluation.from_json(json.loads(kept.read_text())) if kept.exists() else None
 
 
 def experiment_id(registry: Registry, purpose: str) -> str:

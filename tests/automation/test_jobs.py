@@ -1,9 +1,11 @@
 """What each job takes in, and how Dagster would spread a range over runs."""
 
-from automation.jobs import BACKFILL_JOB, CHECKED_JOB, DAILY_JOB
+from pathlib import Path
+
+from automation.jobs import BACKFILL_JOB, CHECKED_JOB, DAILY_JOB, EXPERIMENTS_JOB
 from bnpl_features.features.catalog import GROUPS
 from definitions import asset_checks
-from tests.code_location import job_of
+from tests.code_location import DAY, CodeLocation, job_of, why
 
 TABLES = {"transactions_profile", *(group.table for group in GROUPS), "feature_vectors"}
 CHECKS = {spec.key.to_user_string() for checks in asset_checks for spec in checks.check_specs}
@@ -31,6 +33,21 @@ def test_a_range_is_one_run_to_compute_and_a_run_a_day_to_publish() -> None:
     assert {policy.max_partitions_per_run for policy in policies} == {None}
     [publication] = [key for key in published.executable_asset_keys if key.path == ["published_features"]]
     assert published.get(publication).backfill_policy.max_partitions_per_run == 1
+
+
+def test_review_job_takes_a_day_before_anything_was_predicted(location: CodeLocation, tmp_path: Path) -> None:
+    fresh = location.having(
+        BNPL_SCORING_PREDICTIONS_FOLDER=str(tmp_path / "log"),
+        BNPL_SCORING_EXPERIMENTS_FILE=str(tmp_path / "experiments.json"),
+        BNPL_MODEL_FOLDER=str(tmp_path / "models"),
+    )
+
+    result = fresh.run(job_of(EXPERIMENTS_JOB), DAY)
+
+    assert result.success, why(result)
+    [evaluation] = result.get_asset_check_evaluations()
+    assert evaluation.passed
+    assert evaluation.description == "transaction_only has no champion; behavioural has no champion"
 
 
 def _assets(name: str) -> set[str]:

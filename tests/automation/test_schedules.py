@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from automation.jobs import DAILY_JOB
+from automation.jobs import DAILY_JOB, EXPERIMENTS_JOB
 from definitions import defs
 
 
@@ -34,3 +34,18 @@ def test_schedule_asks_for_the_leap_day() -> None:
         [request] = schedule.evaluate_tick(context).run_requests
 
     assert request.partition_key == "2024-02-29"
+
+
+def test_an_hour_later_yesterday_is_reviewed() -> None:
+    schedule = defs.resolve_schedule_def("review_at_three")
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_schedule_context(
+            instance=instance,
+            scheduled_execution_time=datetime(2026, 3, 11, 3, tzinfo=UTC),
+            repository_def=defs.get_repository_def(),
+        )
+        [request] = schedule.evaluate_tick(context).run_requests
+
+    assert (schedule.cron_schedule, schedule.job_name) == ("0 3 * * *", EXPERIMENTS_JOB)
+    assert request.partition_key == "2026-03-10"

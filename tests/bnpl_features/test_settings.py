@@ -7,6 +7,20 @@ import pytest
 from bnpl_features.errors import SettingsError
 from bnpl_features.settings import VARIABLES, Settings, load_settings
 
+ACCEPTED = {
+    "BNPL_WAREHOUSE": "bigquery",
+    "OTEL_TRACES_EXPORTER": "otlp",
+    "BNPL_DRIFT_WARN": "0.2",
+    "BNPL_RETRAINING_ASKING_DAYS": "2",
+    "BNPL_RETRAINING_OF_DAYS": "7",
+    "BNPL_RETRAINING_MODE": "none",
+    "BNPL_RETRAINING_SHARE": "0.5",
+    "BNPL_RETRAINING_CALIBRATION_RATIO": "1.5",
+    "BNPL_RETRAINING_AUTO_PROMOTE": "true",
+    "BNPL_ALERTS_MAIL_SECURITY": "tls",
+}
+"""Values of the variables that do not take 1."""
+
 
 def settings(folder: Path, text: str = "", **variables: str) -> Settings:
     (folder / "bnpl-features.toml").write_text(text, encoding="utf-8")
@@ -87,7 +101,7 @@ def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_every_variable_reaches_its_setting(tmp_path: Path, variable: str) -> None:
     section, key = VARIABLES[variable]
-    value = {"BNPL_WAREHOUSE": "bigquery", "BNPL_DRIFT_WARN": "0.2", "OTEL_TRACES_EXPORTER": "otlp"}.get(variable, "1")
+    value = ACCEPTED.get(variable, "1")
 
     found = settings(tmp_path, **{variable: value})
 
@@ -222,3 +236,31 @@ def test_thresholds_that_are_no_section_are_refused(tmp_path: Path) -> None:
 
 def test_a_warning_threshold_above_the_error_threshold_is_refused(tmp_path: Path) -> None:
     assert "is above the error threshold" in complaint(tmp_path, BNPL_DRIFT_WARN="0.5")
+
+
+# Retraining and alerts
+
+
+def test_a_choice_is_either_true_or_false(tmp_path: Path) -> None:
+    assert settings(tmp_path, "[retraining]\nauto_promote = true\n").retraining.auto_promote is True
+    assert settings(tmp_path, BNPL_RETRAINING_AUTO_PROMOTE="false").retraining.auto_promote is False
+    assert "write true or false" in complaint(tmp_path, BNPL_RETRAINING_AUTO_PROMOTE="yes")
+
+
+def test_days_that_could_never_ask_or_never_calm_down_are_refused(tmp_path: Path) -> None:
+    assert "must rise" in complaint(tmp_path, BNPL_RETRAINING_ASKING_DAYS="6")
+    assert "must rise" in complaint(tmp_path, BNPL_RETRAINING_CALM_DAYS="3")
+
+
+def test_share_or_ratio_that_means_nothing_is_refused(tmp_path: Path) -> None:
+    assert "retraining.share is 1.0" in complaint(tmp_path, BNPL_RETRAINING_SHARE="1")
+    assert "calibration_ratio is 0.8" in complaint(tmp_path, BNPL_RETRAINING_CALIBRATION_RATIO="0.8")
+
+
+def test_unknown_trial_is_refused_with_what_there_is(tmp_path: Path) -> None:
+    assert "choose one of shadow, experiment, none" in complaint(tmp_path, BNPL_RETRAINING_MODE="canary")
+
+
+def test_a_webhooks_address_is_never_part_of_a_message(tmp_path: Path) -> None:
+    assert "T0/secret" not in complaint(tmp_path, "[alerts]\nwebhook_url = ['https://hooks.test/T0/secret']\n")
+    assert "T0/secret" not in repr(settings(tmp_path, BNPL_ALERTS_WEBHOOK_URL="https://hooks.test/T0/secret"))

@@ -36,36 +36,18 @@ def customers_query(
     `first_*` are of the customer's first purchase, and of the first that is mature: one yes or no a customer.
     `seen_since` is 1 for a customer who was scored from `shares_since` on.
     """
+    scored = scored_sql(
+        f"request_id, transaction_id, {TIMESTAMP_COLUMN}, customer_digest, arm, is_shadow, decision, predicted_at, "
+        "partition_date",
+        "@as_of",
+        "experiment = @experiment",
+    )
     return Query(
         f"""WITH scored AS (
-  SELECT
-    request_id,
-    transaction_id,
-    {TIMESTAMP_COLUMN},
-    customer_digest,
-    arm,
-    is_shadow,
-    decision,
-    predicted_at,
-    partition_date
-  FROM {PREDICTIONS}
-  WHERE partition_date BETWEEN @first_day AND @as_of
-    AND experiment = @experiment
-  QUALIFY ROW_NUMBER() OVER (
-    PARTITION BY transaction_id, {TIMESTAMP_COLUMN}, customer_digest, arm ORDER BY predicted_at, request_id
-  ) = 1
+{scored}
 ),
 outcomes AS (
-  SELECT
-    transaction_id,
-    {TIMESTAMP_COLUMN},
-    IF(will_default AND COALESCE(days_to_first_missed_payment, 0) <= @maturity_days, 1, 0) AS defaulted
-  FROM {source}
-  WHERE {TIMESTAMP_COLUMN} >= TIMESTAMP(DATE_SUB(@first_day, INTERVAL 1 DAY))
-    AND {TIMESTAMP_COLUMN} < TIMESTAMP(DATE_ADD(@last_mature, INTERVAL 1 DAY))
-    AND status = '{COMPLETED}'
-    AND will_default IS NOT NULL
-  QUALIFY COUNT(*) OVER (PARTITION BY transaction_id, {TIMESTAMP_COLUMN}) = 1
+{outcomes_sql(source)}
 ),
 joined AS (
   SELECT
@@ -108,3 +90,29 @@ GROUP BY customer_digest, arm, is_shadow""",
             "shares_since": shares_since,
         },
     )
+
+
+def scored_sql(columns: str, last_day: str, condition: str) -> str:
+    """The predictions of days from @first_day to `last_day` for which the condition holds, the first of each purchase
+    and arm; `columns` are named, separated by commas."""
+    return f"""  SELECT {columns}
+  FROM {PREDICTIONS}
+  WHERE partition_date BETWEEN @first_day AND {last_day}
+    AND {condition}
+  QUALIFY ROW_NUMBER() OVER (
+    PARTITION BY transaction_id, {TIMESTAMP_COLUMN}, customer_digest, arm ORDER BY predicted_at, request_id
+  ) = 1"""
+
+
+def outcomes_sql(source: str) -> str:
+    """What became of completed purchases that are known by one id, from the day before @first_day to @last_mature."""
+    return f"""  SELECT
+    transaction_id,
+    {TIMESTAMP_COLUMN},
+    IF(will_default AND COALESCE(days_to_first_missed_payment, 0) <= @maturity_days, 1, 0) AS defaulted
+  FROM {source}
+  WHERE {TIMESTAMP_COLUMN} >= TIMESTAMP(DATE_SUB(@first_day, INTERVAL 1 DAY))
+    AND {TIMESTAMP_COLUMN} < TIMESTAMP(DATE_ADD(@last_mature, INTERVAL 1 DAY))
+    AND status = '{COMPLETED}'
+    AND will_default IS NOT NULL
+  QUALIFY COUNT(*) OVER (PARTITION BY transaction_id, {TIMESTAMP_COLUMN}) = 1"""

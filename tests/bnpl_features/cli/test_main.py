@@ -35,10 +35,15 @@ THAT_READ_SETTINGS = {
     "train": (),
     "evaluate": (),
     "models": (),
+    "drift": (),
+    "drift-reference": (),
     "promote": ("behavioural", "--reason", "x"),
     "serve": (),
     "doctor": (),
     "demo": (),
+    "demo-drift": (),
+    "retraining": (),
+    "test-alert": (),
 }
 
 
