@@ -9,7 +9,7 @@ from assets.feature_groups import WAREHOUSE_POOL, group_key
 from assets.metadata import fingerprint
 from assets.retraining import RETRAINING_GROUP, TRIED
 from assets.training import OWNERS
-from bnpl_features.connect import champion_training
+from bnpl_features.connect.models import champion_training
 from bnpl_features.drift.references import references_table, set_reference
 from bnpl_features.features.catalog import GROUPS
 from resources.settings import SettingsResource

@@ -10,7 +10,7 @@ from assets.feature_vectors import VECTORS
 from assets.metadata import fingerprint, table_schema
 from assets.partitions import DAILY, days_of, labels
 from assets.predictions import PREDICTIONS
-from bnpl_features.connect import drift_rules
+from bnpl_features.connect.models import drift_rules
 from bnpl_features.derive.profile import ALL
 from bnpl_features.drift.classifier import domain_classifier_auc
 from bnpl_features.drift.examination import Rules, all_findings, examine_day, verdicts_of

@@ -9,7 +9,7 @@ from assets.feature_groups import WAREHOUSE_POOL
 from assets.monitoring import tell_subject
 from assets.predictions import EXPERIMENTS_GROUP, OWNERS, PREDICTIONS, predictions
 from assets.transactions import TRANSACTIONS
-from bnpl_features.connect import guardrails_of, open_shelf
+from bnpl_features.connect.serving import guardrails_of, open_shelf
 from bnpl_features.monitoring.experiments import experiment_families, without_experiment
 from bnpl_features.scoring.experiments.analysis import Report
 from bnpl_features.scoring.experiments.reporting import enforce, report_on

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable
 
 from bnpl_features.collection import collect
-from bnpl_features.connect import destinations_of
+from bnpl_features.connect.telling import destinations_of
 from bnpl_features.errors import BnplFeaturesError, MetricsNotTold
 from bnpl_features.monitoring.runs import run_families
 from bnpl_features.monitoring.telling import tell

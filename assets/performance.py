@@ -12,7 +12,7 @@ from assets.metadata import fingerprint
 from assets.partitions import DAILY, labels
 from assets.predictions import PREDICTIONS
 from assets.transactions import TRANSACTIONS
-from bnpl_features.connect import model_registry
+from bnpl_features.connect.models import model_registry
 from bnpl_features.risk_model.registry import CHAMPION, Registry, load_evaluation, versions
 from bnpl_features.risk_model.training import MODEL_NAMES
 from bnpl_features.scoring.performance import Bounds, Performance, degradation, measured, of_version, outcomes_query

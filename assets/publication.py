@@ -19,7 +19,8 @@ from assets.gate import Verdict, examine
 from assets.monitoring import tell_end_of_run, tell_subject
 from assets.partitions import DAILY, labels
 from bnpl_features import __version__
-from bnpl_features.connect import open_tracer, retention_of
+from bnpl_features.connect.data import retention_of
+from bnpl_features.connect.telling import open_tracer
 from bnpl_features.derive.layout import layout_of
 from bnpl_features.derive.partition import size_query
 from bnpl_features.derive.table import CUSTOMER_COLUMN

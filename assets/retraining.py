@@ -10,7 +10,8 @@ import dagster as dg
 from assets.failures import library_errors
 from assets.metadata import fingerprint
 from assets.training import OWNERS, TRAINING_POOL
-from bnpl_features.connect import model_registry, open_shelf
+from bnpl_features.connect.models import model_registry
+from bnpl_features.connect.serving import open_shelf
 from bnpl_features.errors import PromotionRefused
 from bnpl_features.retraining.trial import ACTOR, Mode, begin_trial
 from bnpl_features.risk_model.promotion import AGAINST_RULES, CRITERIA, Finding, examine, promote

@@ -15,7 +15,7 @@ from assets.feature_groups import WAREHOUSE_POOL
 from assets.feature_vectors import VECTORS
 from assets.metadata import fingerprint
 from assets.transactions import TRANSACTIONS
-from bnpl_features.connect import model_registry, training_spec
+from bnpl_features.connect.models import model_registry, training_spec
 from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.risk_model.assembly import assemble
 from bnpl_features.risk_model.evaluation import Evaluation, evaluate, score_rows

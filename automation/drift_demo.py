@@ -35,7 +35,8 @@ from assets.retraining import REASON_TAG
 from automation.jobs import ADOPTION_JOB, BACKFILL_JOB, DAILY_JOB, RETRAINING_JOB
 from automation.launch import FAILED, run_day, run_range, show, wide_console
 from bnpl_features.cli.main import commands
-from bnpl_features.connect import open_shelf, open_warehouse, store_url
+from bnpl_features.connect.data import open_warehouse, store_url
+from bnpl_features.connect.serving import open_shelf
 from bnpl_features.scoring.experiments.shelf import read_definitions
 from bnpl_features.settings import FILE_VARIABLE, VARIABLES, load_settings
 from bnpl_features.simulator import DriftedSegment, Population, inject, simulate

@@ -18,7 +18,7 @@ from dagster._core.definitions.run_request import InstigatorType
 
 from automation.history import newest_days, newest_training
 from automation.launch import wide_console
-from bnpl_features.connect import retraining_policy
+from bnpl_features.connect.models import retraining_policy
 from bnpl_features.retraining.decision import Day, Memory, decide
 from bnpl_features.settings import load_settings
 from definitions import asset_checks

@@ -10,7 +10,8 @@ from automation.history import newest_days, newest_reference, newest_training
 from automation.jobs import adopt_champion, retrain
 from automation.news import Place, news_of_publication, news_of_runs
 from bnpl_features.alerts.delivery import Ledger, deliver
-from bnpl_features.connect import alert_targets, model_registry, retraining_policy
+from bnpl_features.connect.models import model_registry, retraining_policy
+from bnpl_features.connect.telling import alert_targets
 from bnpl_features.retraining.decision import Memory, decide
 from bnpl_features.risk_model.registry import CHAMPION, versions
 from resources.gate import GateResource

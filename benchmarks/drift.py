@@ -24,7 +24,7 @@ import duckdb
 import pyarrow as pa
 
 from benchmarks.table import print_table
-from bnpl_features.connect import drift_rules
+from bnpl_features.connect.models import drift_rules
 from bnpl_features.derive.profile import profile_query, profiles_table
 from bnpl_features.derive.profiled import TRANSACTIONS, group_subject
 from bnpl_features.derive.query import group_query

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from bnpl_features.connect import drift_rules, open_target, open_warehouse
+from bnpl_features.connect.data import open_target, open_warehouse
+from bnpl_features.connect.models import drift_rules
 from bnpl_features.drift.subjects import GROUP_SUBJECTS
 from bnpl_features.errors import BnplFeaturesError
 from bnpl_features.monitoring.drift import drift_families

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import redis
 
-from bnpl_features.connect import open_target, open_warehouse
+from bnpl_features.connect.data import open_target, open_warehouse
 from bnpl_features.derive.layout import layout_of
 from bnpl_features.errors import BnplFeaturesError
 from bnpl_features.features.catalog import BEHAVIOURAL

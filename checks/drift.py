@@ -8,7 +8,7 @@ from assets.failures import library_errors
 from assets.feature_groups import TRANSACTIONS_PROFILE, group_key
 from assets.gate import OVERRIDE_REASON
 from assets.partitions import DAILY, days_of, labels
-from bnpl_features.connect import drift_rules
+from bnpl_features.connect.models import drift_rules
 from bnpl_features.derive.profiled import TRANSACTIONS, Subject, group_subject
 from bnpl_features.drift.examination import Examined, examine_subject
 from bnpl_features.drift.findings import INDEX, NEAR, Finding, Severity

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from bnpl_features.connect import open_reader, open_target
+from bnpl_features.connect.data import open_reader, open_target
 from bnpl_features.store.reader import CustomerFeatureStore
 from bnpl_features.store.target import Target
 from resources.settings import SettingsResource

@@ -7,7 +7,7 @@ import dagster as dg
 from dagster_gcp import BigQueryResource
 from google.cloud import bigquery
 
-from bnpl_features.connect import open_warehouse
+from bnpl_features.connect.data import open_warehouse
 from bnpl_features.settings import WarehouseSettings
 from bnpl_features.warehouse.warehouse import Warehouse
 from resources.settings import SettingsResource

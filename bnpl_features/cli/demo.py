@@ -14,7 +14,7 @@ from bnpl_features.cli.output import console, named_exit, print_table, progress_
 from bnpl_features.cli.pipeline import DAILY_JOB, launch
 from bnpl_features.cli.purchases import simulate, yesterday
 from bnpl_features.cli.serving import versions
-from bnpl_features.connect import open_reader, store_url
+from bnpl_features.connect.data import open_reader, store_url
 from bnpl_features.settings import Settings, load_settings
 from bnpl_features.store.connection import connect
 from bnpl_features.store.reader import CustomerFeatureStore

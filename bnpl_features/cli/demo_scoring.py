@@ -22,7 +22,8 @@ from bnpl_features.cli.models import train_and_register
 from bnpl_features.cli.output import acting_user, console, print_table
 from bnpl_features.cli.pipeline import BACKFILL_JOB, environment, launch
 from bnpl_features.cli.purchases import yesterday
-from bnpl_features.connect import model_registry, open_warehouse
+from bnpl_features.connect.data import open_warehouse
+from bnpl_features.connect.models import model_registry
 from bnpl_features.errors import PromotionRefused
 from bnpl_features.settings import Settings
 

@@ -9,7 +9,8 @@ import click
 
 from bnpl_features.cli.output import console, named_exit, print_json, print_table
 from bnpl_features.cli.purchases import yesterday
-from bnpl_features.connect import champion_training, drift_rules, open_warehouse
+from bnpl_features.connect.data import open_warehouse
+from bnpl_features.connect.models import champion_training, drift_rules
 from bnpl_features.errors import InputError
 from bnpl_features.settings import load_settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from bnpl_features.cli.output import acting_user, console, moment, named_exit, print_json, print_table
-from bnpl_features.connect import open_target
+from bnpl_features.connect.data import open_target
 from bnpl_features.settings import load_settings
 from bnpl_features.store.connection import named_errors, url_of
 from bnpl_features.store.erasure import erase, readmit, tombstones

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bnpl_features.connect import model_registry
+from bnpl_features.connect.models import model_registry
 from bnpl_features.errors import ExperimentRefused
 from bnpl_features.settings import Settings
 

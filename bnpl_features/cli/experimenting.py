@@ -13,7 +13,8 @@ from bnpl_features.cli.experiment_arms import arm_and_share_of, arm_of, parted, 
 from bnpl_features.cli.experiment_tables import described, print_report
 from bnpl_features.cli.output import acting_user, console, moment, named_exit, print_json, print_table
 from bnpl_features.cli.purchases import yesterday
-from bnpl_features.connect import guardrails_of, open_shelf, open_warehouse
+from bnpl_features.connect.data import open_warehouse
+from bnpl_features.connect.serving import guardrails_of, open_shelf
 from bnpl_features.settings import load_settings
 
 _SALT_BYTES = 8

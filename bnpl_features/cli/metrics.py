@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from bnpl_features.cli.output import named_exit
 from bnpl_features.collection import collect
-from bnpl_features.connect import destinations_of
+from bnpl_features.connect.telling import destinations_of
 from bnpl_features.errors import BnplFeaturesError, SettingsError
 from bnpl_features.monitoring.telling import tell
 from bnpl_features.settings import load_settings

@@ -11,7 +11,8 @@ import click
 from bnpl_features.cli.model_tables import print_ablation, print_evaluation, print_segments
 from bnpl_features.cli.output import acting_user, console, moment, named_exit, print_json, print_table, progress_bar
 from bnpl_features.cli.purchases import yesterday
-from bnpl_features.connect import model_registry, open_warehouse, training_spec
+from bnpl_features.connect.data import open_warehouse
+from bnpl_features.connect.models import model_registry, training_spec
 from bnpl_features.settings import ModelSettings, Settings, load_settings
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import click
 
 from bnpl_features.cli.output import console, named_exit
 from bnpl_features.cli.purchases import yesterday
-from bnpl_features.connect import store_url
+from bnpl_features.connect.data import store_url
 from bnpl_features.settings import DEFAULT_FILE, FILE_VARIABLE, load_settings
 from bnpl_features.store.address import without_password
 

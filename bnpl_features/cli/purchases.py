@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import click
 
 from bnpl_features.cli.output import console, named_exit, print_json, print_table, progress_bar
-from bnpl_features.connect import open_warehouse
+from bnpl_features.connect.data import open_warehouse
 from bnpl_features.settings import load_settings
 from bnpl_features.warehouse.transactions import Source
 

@@ -10,7 +10,7 @@ import click
 
 from bnpl_features.cli.output import console, named_exit
 from bnpl_features.cli.pipeline import launch_module
-from bnpl_features.connect import alert_targets
+from bnpl_features.connect.telling import alert_targets
 from bnpl_features.settings import load_settings
 
 DEMO_FOLDER = Path(".bnpl/drift-demo")

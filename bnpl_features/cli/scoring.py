@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 
 from bnpl_features.cli.output import console, named_exit
-from bnpl_features.connect import open_shelf, open_tracer, serving_of, store_url
+from bnpl_features.connect.data import store_url
+from bnpl_features.connect.serving import open_shelf, serving_of
+from bnpl_features.connect.telling import open_tracer
 from bnpl_features.settings import load_settings
 
 

@@ -8,7 +8,7 @@ import click
 from rich.markup import escape
 
 from bnpl_features.cli.output import acting_user, console, moment, named_exit, print_json, print_table
-from bnpl_features.connect import open_reader, open_target
+from bnpl_features.connect.data import open_reader, open_target
 from bnpl_features.errors import StoreUnavailable, VersionMissing
 from bnpl_features.settings import load_settings
 from bnpl_features.store.connection import named_errors, url_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bnpl_features.connect import open_reader, open_target, open_warehouse, store_url
+from bnpl_features.connect.data import open_reader, open_target, open_warehouse, store_url
 from bnpl_features.derive.query import Query
 from bnpl_features.errors import SettingsError, StoreUnavailable
 from bnpl_features.settings import StoreSettings, WarehouseSettings

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from bnpl_features.connect import open_target
+from bnpl_features.connect.data import open_target
 from bnpl_features.monitoring.experiments import experiment_families
 from bnpl_features.monitoring.telling import Destinations, tell
 from bnpl_features.scoring.experiments.definition import Arm, Request, start
