@@ -40,6 +40,7 @@ THAT_READ_SETTINGS = {
     "promote": ("behavioural", "--reason", "x"),
     "serve": (),
     "doctor": (),
+    "metrics": (),
     "demo": (),
     "demo-drift": (),
     "retraining": (),
