@@ -185,7 +185,7 @@ def test_mail_server_that_is_not_there_is_an_error() -> None:
 
 
 def test_the_log_tells_errors_from_news(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "bnpl_features.alerts")
 
     LogTarget().send(ALERT)
     LogTarget().send(Alert("k", "trained", "drift", Severity.INFO))
