@@ -36,7 +36,7 @@ def drift(day: datetime | None, name: str | None, segments: bool, everything: bo
     from bnpl_features.derive.profiled import TRANSACTIONS
     from bnpl_features.drift.examination import examine_day
     from bnpl_features.drift.findings import Severity
-    from bnpl_features.drift.subjects import ALL_SUBJECTS
+    from bnpl_features.drift.subjects import ALL_SUBJECTS, VECTORS
 
     chosen = day.date() if day else yesterday()
     with named_exit():
@@ -45,14 +45,15 @@ def drift(day: datetime | None, name: str | None, segments: bool, everything: bo
         known = [subject.name for subject in ALL_SUBJECTS]
         if name and name not in known:
             raise InputError(f"nothing called {name!r} is profiled; choose one of {', '.join(known)}")
-        subjects = [one for one in ALL_SUBJECTS if not name or one.name == name or one is TRANSACTIONS]
+        # Groups are judged knowing the purchases, and their segments are profiled with the vectors.
+        subjects = [one for one in ALL_SUBJECTS if not name or one.name == name or one in (TRANSACTIONS, VECTORS)]
         examined = examine_day(open_warehouse(settings.warehouse), chosen, rules, _ASKED_BY, subjects)
     verdicts = _verdicts(examined, rules, name)
     findings = [
         one
         for part in examined
         for one in part.findings
-        if part.subject.name in verdicts
+        if (not name or one.subject == name)
         and (segments or one.segment == "all")
         and (everything or one.verdict is not Severity.STABLE)
     ]

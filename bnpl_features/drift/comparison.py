@@ -23,7 +23,7 @@ from bnpl_features.drift.findings import (
 from bnpl_features.drift.limits import Limits
 from bnpl_features.drift.profiles import Segments, Sketches, added, read_profiles
 from bnpl_features.drift.references import Reference
-from bnpl_features.drift.subjects import FLOWS, GROUP_OF
+from bnpl_features.drift.subjects import FLOWS, GROUP_OF, VECTORS
 from bnpl_features.warehouse.warehouse import Labels, Warehouse
 
 WEEKS_BEFORE = 4
@@ -94,6 +94,8 @@ def compare(
 
 def findings_of(comparison: Comparison, limits: Limits) -> Iterator[Finding]:
     """Everything that is measured of one comparison; limits are widened on a seasonal day."""
+    if comparison.subject.name == VECTORS.name and comparison.segment == ALL:
+        return  # the groups themselves are profiled whole
     limits = limits.widened(comparison.season.widen if comparison.season else 1.0)
     subject, is_flow = comparison.subject, comparison.subject.name in FLOWS
     # Purchases follow the week; without two weeks of history the days before must do.
@@ -145,4 +147,4 @@ def _compared(
 
 def _kept_under(subject: Subject, column: str) -> str:
     """Segments of customers are those of a group's features."""
-    return GROUP_OF.get(column, subject.name) if subject.name == "feature_vectors" else subject.name
+    return GROUP_OF.get(column, subject.name) if subject.name == VECTORS.name else subject.name
