@@ -72,7 +72,8 @@ def _report(engine: Warehouse, day: date, rules: Rules, asked_by: Labels) -> dic
     }
     if any(indices.values()):
         metadata["heat_map"] = _image(heat_map_png(indices, rules.limits), "stability index by feature and day")
-    moved = [(one, name) for one in examined for name in verdicts[one.subject.name].drifted_features]
+    by_name = {one.subject.name: one for one in examined}
+    moved = [(by_name[subject], name) for subject, verdict in verdicts.items() for name in verdict.drifted_features]
     if shown := [(one, name) for one, name in moved if name in one.whole.current.sketches][:MOST_DISTRIBUTIONS]:
         pictured = [(one.whole, name) for one, name in shown]
         metadata["distributions"] = _image(distributions_png(pictured), "before and after")
