@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bnpl_features.errors import SettingsError
-from bnpl_features.settings import ModelSettings, ScoringSettings, StoreSettings, WarehouseSettings
+from bnpl_features.errors import SettingsError, StreamUnavailable
+from bnpl_features.settings import ModelSettings, ScoringSettings, StoreSettings, StreamingSettings, WarehouseSettings
 from bnpl_features.store.connection import connect
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
 from bnpl_features.store.reader import CustomerFeatureStore
 from bnpl_features.store.reading.lookups import BUDGET_SECONDS
 from bnpl_features.store.retirement import Retention
 from bnpl_features.store.target import Target
+from bnpl_features.streaming.redis_source import RedisSource
 from bnpl_features.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from bnpl_features.scoring.experiments.guardrails import Guardrails
     from bnpl_features.scoring.experiments.shelf import Shelf
     from bnpl_features.scoring.server import Serving
+    from bnpl_features.streaming.source import Source
 
 
 def open_warehouse(settings: WarehouseSettings) -> Warehouse:
@@ -105,6 +107,31 @@ def guardrails_of(settings: ScoringSettings) -> Guardrails:
         from bnpl_features.scoring.experiments.guardrails import Guardrails
 
     return Guardrails(settings.guardrail_defaults, -settings.guardrail_approvals)
+
+
+@contextmanager
+def open_source(settings: StreamingSettings, target: Target) -> Iterator[Source]:
+    """The configured broker of purchase events; raises `StreamUnavailable` where it does not answer."""
+    source: Source
+    if settings.source == "kafka":
+        with _extra("kafka"):
+            from bnpl_features.streaming.kafka_source import KafkaSource
+
+        source = KafkaSource(settings.url, settings.topic or "purchases", settings.group)
+    elif settings.source == "pubsub":
+        with _extra("pubsub"):
+            from bnpl_features.streaming.pubsub_source import PubSubSource
+
+        source = PubSubSource(settings.url)
+    else:
+        client = connect(settings.url) if settings.url else target.client
+        stream = settings.topic or target.keyspace.purchases
+        source = RedisSource(client, stream, settings.group, settings.claim_seconds)
+    try:
+        yield source
+    finally:
+        with suppress(StreamUnavailable):
+            source.close()
 
 
 @contextmanager

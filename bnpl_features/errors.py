@@ -127,3 +127,15 @@ class DocumentMoved(BnplFeaturesError):
     """Somebody else changed a shared document first."""
 
     exit_code = 5
+
+
+class StreamUnavailable(BnplFeaturesError):
+    """The broker of purchase events cannot be reached, or lacks the stream."""
+
+    exit_code = 4
+
+
+class StreamFull(BnplFeaturesError):
+    """So many events are waiting that the producer has to wait as well."""
+
+    exit_code = 4

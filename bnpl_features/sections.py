@@ -108,6 +108,23 @@ class ScoringSettings:
 
 
 @dataclass(frozen=True)
+class StreamingSettings:
+    """Where purchase events come from. For `redis` an empty `url` is the online store, and an empty `topic` the stream
+    in its namespace; for `kafka`, `url` has the brokers; for `pubsub`, `url` is `projects/P/subscriptions/S`."""
+
+    source: str = "redis"
+    url: str = field(default="", repr=False)
+    topic: str = ""
+    group: str = "velocity"
+    batch: int = 1_000
+    most_waiting: int = 100_000
+    kept_hours: float = 31.0
+    claim_seconds: float = 10.0
+    metrics_port: int = 0
+    most_mismatched: float = 0.001
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that can be configured; see docs/settings.md."""
 
@@ -116,6 +133,7 @@ class Settings:
     checks: CheckSettings = CheckSettings()
     model: ModelSettings = ModelSettings()
     scoring: ScoringSettings = ScoringSettings()
+    streaming: StreamingSettings = StreamingSettings()
     source: Source = field(default_factory=Source)
 
 
@@ -181,6 +199,16 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "BNPL_SCORING_MOST_QUEUED_PREDICTIONS": ("scoring", "most_queued_predictions"),
     "BNPL_SCORING_GUARDRAIL_DEFAULTS": ("scoring", "guardrail_defaults"),
     "BNPL_SCORING_GUARDRAIL_APPROVALS": ("scoring", "guardrail_approvals"),
+    "BNPL_STREAMING_SOURCE": ("streaming", "source"),
+    "BNPL_STREAMING_URL": ("streaming", "url"),
+    "BNPL_STREAMING_TOPIC": ("streaming", "topic"),
+    "BNPL_STREAMING_GROUP": ("streaming", "group"),
+    "BNPL_STREAMING_BATCH": ("streaming", "batch"),
+    "BNPL_STREAMING_MOST_WAITING": ("streaming", "most_waiting"),
+    "BNPL_STREAMING_KEPT_HOURS": ("streaming", "kept_hours"),
+    "BNPL_STREAMING_CLAIM_SECONDS": ("streaming", "claim_seconds"),
+    "BNPL_STREAMING_METRICS_PORT": ("streaming", "metrics_port"),
+    "BNPL_STREAMING_MOST_MISMATCHED": ("streaming", "most_mismatched"),
     "BNPL_TRANSACTIONS": ("transactions", "relation"),
 }
 """Environment variable -> (section, key) of the settings file."""

@@ -20,6 +20,7 @@ from bnpl_features.sections import (
     ScoringSettings,
     Settings,
     StoreSettings,
+    StreamingSettings,
     WarehouseSettings,
 )
 from bnpl_features.warehouse.transactions import Source
@@ -27,6 +28,7 @@ from bnpl_features.warehouse.transactions import Source
 FILE_VARIABLE = "BNPL_SETTINGS"
 DEFAULT_FILE = "bnpl-features.toml"
 ENGINES = ("duckdb", "bigquery")
+BROKERS = ("redis", "kafka", "pubsub")
 
 __all__ = [
     "VARIABLES",
@@ -35,6 +37,7 @@ __all__ = [
     "ScoringSettings",
     "Settings",
     "StoreSettings",
+    "StreamingSettings",
     "WarehouseSettings",
     "load_settings",
 ]
@@ -45,7 +48,7 @@ T = TypeVar("T")
 _COLUMN_VARIABLE = "BNPL_COLUMN_"
 """BNPL_COLUMN_<CANONICAL NAME>=<own name> maps one column."""
 
-_SECTIONS = ("warehouse", "store", "checks", "model", "scoring", "transactions")
+_SECTIONS = ("warehouse", "store", "checks", "model", "scoring", "streaming", "transactions")
 _SOURCE_KEYS = ("relation", "columns")
 _SECRET_KEYS = ("url", "registry_url", "customer_key", "previous_customer_keys")
 """Their values, a URL with a password among them, are never part of a message."""
@@ -60,6 +63,10 @@ _POSITIVE_KEYS = (
     "look_seconds",
     "registry_seconds",
     "request_seconds",
+    "batch",
+    "most_waiting",
+    "kept_hours",
+    "claim_seconds",
 )
 """Numbers that must be above 0; all others are at least 0."""
 
@@ -83,10 +90,13 @@ def load_settings(
         checks=_section(CheckSettings, "checks", values, named),
         model=_section(ModelSettings, "model", values, named),
         scoring=_section(ScoringSettings, "scoring", values, named),
+        streaming=_section(StreamingSettings, "streaming", values, named),
         source=_source(values.get("transactions", {}), variables),
     )
     if settings.warehouse.engine not in ENGINES:
         raise SettingsError(f"warehouse engine {settings.warehouse.engine!r}: choose one of {', '.join(ENGINES)}")
+    if settings.streaming.source not in BROKERS:
+        raise SettingsError(f"streaming source {settings.streaming.source!r}: choose one of {', '.join(BROKERS)}")
     _require_order("checks.drift_warn and drift_error", settings.checks.drift_warn, settings.checks.drift_error)
     return settings
 

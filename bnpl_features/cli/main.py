@@ -18,6 +18,7 @@ from bnpl_features.cli.pipeline import backfill, run, up
 from bnpl_features.cli.purchases import load, simulate
 from bnpl_features.cli.scoring import api_key, serve
 from bnpl_features.cli.serving import activate, get, retire_command, rollback, versions
+from bnpl_features.cli.streaming import stream
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -38,6 +39,7 @@ _COMMANDS = (
     (erase_command, readmit_command, erasures),
     (train, evaluate, models, promote),
     (serve, api_key, experiments),
+    (stream,),
     (capacity, doctor),
 )
 for command in (one for some in _COMMANDS for one in some):

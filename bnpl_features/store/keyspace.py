@@ -95,13 +95,21 @@ class Keyspace:
         return self._control("purchases")
 
     @property
+    def caught_up(self) -> str:
+        """Until when all events that there were have been applied, in seconds since the epoch."""
+        return self._control("caught-up")
+
+    @property
     def dead_letters(self) -> str:
         """The stream of events that no worker could take."""
         return self._control("dead-letters")
 
     def velocity(self, digest: bytes) -> bytes:
         """The bucket of a customer's velocity state, whatever version is served."""
-        return b"%b:w:%d" % (self.namespace.encode(), bucket_of(digest, VELOCITY_BUCKETS))
+        return self.velocity_bucket(bucket_of(digest, VELOCITY_BUCKETS))
+
+    def velocity_bucket(self, bucket: int) -> bytes:
+        return b"%b:w:%d" % (self.namespace.encode(), bucket)
 
     def _control(self, name: str) -> str:
         return f"{{{self.namespace}}}:{name}"

@@ -93,13 +93,13 @@ def values_at(state: State | None, at_ms: int) -> tuple[Value, ...]:
     return tuple([_MEASURES[feature.measure](state, before, feature, at_ms) for feature in VELOCITY.features])
 
 
-def happened_since(state: State | None, since_ms: int, at_ms: int) -> tuple[int, int]:
-    """Completed purchases, and their cents, from the beginning of an hour until a moment."""
+def happened_between(state: State | None, since_ms: int, until_ms: int) -> tuple[int, int]:
+    """Completed purchases, and their cents, from the beginning of an hour until the end of one, or until now."""
     if state is None:
         return 0, 0
     first = since_ms // HOUR_MS
-    slots = [slot for slot in state.rings[-1] if slot.number >= first]
-    recent = [e for e in state.recent if since_ms <= e.at_ms < at_ms and e.cents != FAILED_CENTS]
+    slots = [slot for slot in state.rings[-1] if first <= slot.number and slot.number * HOUR_MS < until_ms]
+    recent = [e for e in state.recent if since_ms <= e.at_ms < until_ms and e.cents != FAILED_CENTS]
     count = sum(slot.completed for slot in slots) + len(recent)
     return count, sum(slot.cents for slot in slots) + sum(event.cents for event in recent)
 

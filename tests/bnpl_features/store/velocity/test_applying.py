@@ -8,7 +8,7 @@ from typing import Any
 from bnpl_features.features.velocity import KEPT, LATENESS_SECONDS, MOST_DISTINCT, MOST_RECENT_EVENTS, VELOCITY
 from bnpl_features.store.keyspace import CustomerKey, field_of
 from bnpl_features.store.velocity.applying import Outcome, Packed, Packer, apply, fill, forget, remember
-from bnpl_features.store.velocity.state import State, happened_since, parsed, values_at
+from bnpl_features.store.velocity.state import State, happened_between, parsed, values_at
 from tests.bnpl_features.store.shop import SECRET, Shop
 
 NOON = 1_709_294_400_000  # 2024-03-01 12:00 UTC, the beginning of a slot of every window
@@ -123,12 +123,12 @@ def test_many_events_of_one_moment_are_counted_once(any_shop: Shop) -> None:
     assert at(any_shop, NOON + 1)["txn_count_10m"] == MOST_RECENT_EVENTS + 1
 
 
-def test_what_happened_since_midnight_is_told_from_what_was_before(shop: Shop) -> None:
+def test_what_happened_between_midnight_is_told_from_what_was_before(shop: Shop) -> None:
     midnight = NOON - 12 * HOUR
     send(shop, event(midnight - 1), event(midnight + 20 * MINUTE), event(NOON, cents=250))
 
-    assert happened_since(state(shop), midnight, NOON + 1) == (2, 1_250)
-    assert happened_since(state(shop), midnight, NOON) == (1, 1_000)
+    assert happened_between(state(shop), midnight, NOON + 1) == (2, 1_250)
+    assert happened_between(state(shop), midnight, NOON) == (1, 1_000)
 
 
 def test_idle_customers_are_removed_by_others_events_and_buckets_expire(any_shop: Shop) -> None:
