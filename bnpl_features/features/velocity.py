@@ -14,7 +14,7 @@ from bnpl_features.features.purchase import COMPLETED
 LATENESS_SECONDS = 600
 """How far behind a customer's latest event another may come; what comes later is refused, and counted."""
 
-MOST_RECENT_EVENTS = 32
+MOST_RECENT_EVENTS = 64
 """Events that are kept one by one. A customer with more within the lateness has a shorter lateness: down to the oldest
 of these."""
 

@@ -15,7 +15,7 @@ NOON = 1_709_294_400_000  # 2024-03-01 12:00 UTC, the beginning of a slot of eve
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 PACKER = Packer(CustomerKey(SECRET))
-LARGEST_STATE_BYTES = 1_700
+LARGEST_STATE_BYTES = 2_300
 
 
 def event(at_ms: int, number: int = 0, **changes: Any) -> Packed:
