@@ -1,4 +1,4 @@
-"""Velocity made again from the warehouse and the log, while workers and lookups go on; and compared with the warehouse."""
+"""Velocity made again from warehouse and log, while workers and lookups go on; and compared with the warehouse."""
 
 from __future__ import annotations
 
