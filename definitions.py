@@ -6,10 +6,11 @@ from assets.experiments import experiment_assets
 from assets.feature_groups import group_assets
 from assets.feature_vectors import feature_vectors
 from assets.publication import published_features
+from assets.streaming import streaming_assets
 from assets.training import training_assets
 from assets.transactions import transactions
 from automation.jobs import jobs
-from automation.schedules import daily_schedule
+from automation.schedules import daily_schedule, stream_watch, velocity_comparison_schedule
 from checks.completeness import completeness_checks
 from checks.consistency import published_consistency
 from checks.drift import drift_checks
@@ -37,10 +38,11 @@ defs = dg.Definitions(
         published_features,
         *training_assets,
         *experiment_assets,
+        *streaming_assets,
     ],
     asset_checks=asset_checks,
     jobs=jobs,
-    schedules=[daily_schedule],
+    schedules=[daily_schedule, velocity_comparison_schedule, stream_watch],
     resources={
         "settings": settings,
         "warehouse": WarehouseResource(settings=settings),

@@ -8,6 +8,7 @@ from assets.feature_groups import group_assets
 from assets.feature_vectors import feature_vectors
 from assets.predictions import EXPERIMENTS_GROUP
 from assets.publication import published_features
+from assets.streaming import STREAMING_GROUP, VELOCITY_STREAM, velocity_comparison
 from assets.training import TRAINING_GROUP
 
 DAILY_JOB = "daily_features"
@@ -15,6 +16,8 @@ CHECKED_JOB = "checked_features"
 BACKFILL_JOB = "backfill_features"
 TRAINING_JOB = "train_models"
 EXPERIMENTS_JOB = "review_experiments"
+COMPARISON_JOB = "compare_velocity"
+WATCH_JOB = "watch_stream"
 
 # A job over groups (any range a run) and the publication (one partition a run) takes one partition a run, as is meant.
 warnings.filterwarnings("ignore", message=r"Asset job \w+ materializes assets with varying BackfillPolicies")
@@ -22,7 +25,9 @@ warnings.filterwarnings("ignore", message=r"Asset job \w+ materializes assets wi
 # A step costs about 16 ms in process and up to a second in one of its own; the work is the warehouse's, not Python's.
 _EXECUTOR = dg.in_process_executor
 
-_DAILY = dg.AssetSelection.all(include_sources=True) - dg.AssetSelection.groups(TRAINING_GROUP, EXPERIMENTS_GROUP)
+_DAILY = dg.AssetSelection.all(include_sources=True) - dg.AssetSelection.groups(
+    TRAINING_GROUP, EXPERIMENTS_GROUP, STREAMING_GROUP, include_sources=True
+)
 
 daily_features = dg.define_asset_job(
     DAILY_JOB,
@@ -49,7 +54,7 @@ train_models = dg.define_asset_job(
     TRAINING_JOB,
     selection=dg.AssetSelection.groups(TRAINING_GROUP),
     executor_def=_EXECUTOR,
-    description="Both risk models: training set, training, evaluation, registration as challengers. No promotion.",
+    description="The risk models: training set, training, evaluation, registration as challengers. No promotion.",
 )
 
 review_experiments = dg.define_asset_job(
@@ -59,4 +64,26 @@ review_experiments = dg.define_asset_job(
     description="A day's predictions into the warehouse, then the running experiment's report and guardrails.",
 )
 
-jobs = [daily_features, checked_features, backfill_features, train_models, review_experiments]
+compare_velocity = dg.define_asset_job(
+    COMPARISON_JOB,
+    selection=dg.AssetSelection.assets(velocity_comparison),
+    executor_def=_EXECUTOR,
+    description="Yesterday as streamed beside the warehouse, customer by customer.",
+)
+
+watch_stream = dg.define_asset_job(
+    WATCH_JOB,
+    selection=dg.AssetSelection.assets(VELOCITY_STREAM),
+    executor_def=_EXECUTOR,
+    description="Observes how far behind the stream's workers are.",
+)
+
+jobs = [
+    daily_features,
+    checked_features,
+    backfill_features,
+    train_models,
+    review_experiments,
+    compare_velocity,
+    watch_stream,
+]

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from automation.jobs import daily_features
+from automation.jobs import compare_velocity, daily_features, watch_stream
 
 daily_schedule = dg.build_schedule_from_partitioned_job(
     daily_features,
@@ -10,4 +10,19 @@ daily_schedule = dg.build_schedule_from_partitioned_job(
     hour_of_day=2,
     minute_of_hour=0,
     description="Yesterday's partition, at 02:00 UTC.",
+)
+
+velocity_comparison_schedule = dg.build_schedule_from_partitioned_job(
+    compare_velocity,
+    name="velocity_at_three",
+    hour_of_day=3,
+    minute_of_hour=0,
+    description="Yesterday's stream beside the warehouse, at 03:00 UTC, while its hours are remembered.",
+)
+
+stream_watch = dg.ScheduleDefinition(
+    name="stream_every_five_minutes",
+    job=watch_stream,
+    cron_schedule="*/5 * * * *",
+    description="The stream's health and lag.",
 )
