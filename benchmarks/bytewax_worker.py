@@ -1,4 +1,4 @@
-"""Bytewax on a file of events: count and sum of windows of an hour that begin every five minutes. Prints the seconds."""
+"""Bytewax on a file of events: count and sum of windows of an hour that begin every five minutes; prints seconds."""
 
 import json
 import sys

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from bnpl_features.features.feature import Value
-from bnpl_features.features.velocity import MOST_DISTINCT, RINGS, VELOCITY, Measure, StreamWindow, VelocityFeature
+from bnpl_features.features.velocity import MOST_DISTINCT, RINGS, VELOCITY, Measure, StreamWindow
 
 FORMAT = 1
 FAILED_CENTS = 0xFFFF_FFFF
@@ -21,20 +21,12 @@ _DEVICE = struct.Struct("<4s3s")
 _CATEGORY = struct.Struct("<3s3s")
 
 
-class Recent(NamedTuple):
-    """An event that is kept by itself; `cents` is FAILED_CENTS for an attempt that failed."""
+Recent = tuple[int, int, bytes, bytes]
+"""An event that is kept by itself: its time in ms, its cents (FAILED_CENTS for an attempt that failed), device and
+category."""
 
-    at_ms: int
-    cents: int
-    device: bytes
-    category: bytes
-
-
-class Slot(NamedTuple):
-    number: int
-    completed: int
-    failed: int
-    cents: int
+Slot = tuple[int, int, int, int]
+"""Its number since the epoch, completed purchases, failed attempts, cents."""
 
 
 class State(NamedTuple):
@@ -63,16 +55,15 @@ def parsed(value: bytes | None) -> State | None:
     _, floor, latest, _, last, recent, *sizes = _HEADER.unpack_from(value)
     floor_ms = int.from_bytes(floor, "little")
     position = _HEADER.size
-    events = []
-    for _ in range(recent):
-        at, _, cents, device, category = _RECENT.unpack_from(value, position)
-        events.append(Recent(floor_ms + int.from_bytes(at, "little"), cents, device, category))
-        position += _RECENT.size
-    rings = []
+    events = [
+        (floor_ms + int.from_bytes(at, "little"), cents, device, category)
+        for at, _, cents, device, category in _entries(_RECENT, value, position, recent)
+    ]
+    position += recent * _RECENT.size
+    rings: list[list[Slot]] = []
     for size in sizes[: len(RINGS)]:
-        rings.append(
-            [Slot(n, c, f, int.from_bytes(s, "little")) for n, c, f, s in _entries(_SLOT, value, position, size)]
-        )
+        entries = _entries(_SLOT, value, position, size) if size else ()
+        rings.append([(n, completed, failed, int.from_bytes(c, "little")) for n, completed, failed, c in entries])
         position += size * _SLOT.size
     sets = []
     for entry, size in zip((_DEVICE, _CATEGORY), sizes[len(RINGS) :], strict=True):
@@ -89,91 +80,81 @@ def values_at(state: State | None, at_ms: int) -> tuple[Value, ...]:
     """
     if state is None:
         return _NOTHING
-    before = [event for event in state.recent if event.at_ms < at_ms]
-    return tuple([_MEASURES[feature.measure](state, before, feature, at_ms) for feature in VELOCITY.features])
+    sums = [_sums(state, window, at_ms) for window in _WINDOWS]
+    return tuple([_value(state, measure, window, sums[window], at_ms) for measure, window in _PLAN])
 
 
 def happened_between(state: State | None, since_ms: int, until_ms: int) -> tuple[int, int]:
     """Completed purchases, and their cents, from the beginning of an hour until the end of one, or until now."""
     if state is None:
         return 0, 0
-    first = since_ms // HOUR_MS
-    slots = [slot for slot in state.rings[-1] if first <= slot.number and slot.number * HOUR_MS < until_ms]
-    recent = [e for e in state.recent if since_ms <= e.at_ms < until_ms and e.cents != FAILED_CENTS]
-    count = sum(slot.completed for slot in slots) + len(recent)
-    return count, sum(slot.cents for slot in slots) + sum(event.cents for event in recent)
+    count = total = 0
+    for number, completed, _, cents in state.rings[-1]:
+        if since_ms <= number * HOUR_MS < until_ms:
+            count, total = count + completed, total + cents
+    for at_ms, cents, _, _ in state.recent:
+        if since_ms <= at_ms < until_ms and cents != FAILED_CENTS:
+            count, total = count + 1, total + cents
+    return count, total
 
 
 def last_purchase_ms(state: State | None, at_ms: int) -> int | None:
     """When the latest completed purchase before a moment was; None where none is remembered."""
     if state is None:
         return None
-    last = max(
-        [event.at_ms for event in state.recent if event.at_ms < at_ms and event.cents != FAILED_CENTS], default=0
-    )
-    return max(last, state.last_ms) or None
+    last = state.last_ms
+    for event_ms, cents, _, _ in state.recent:
+        if last < event_ms < at_ms and cents != FAILED_CENTS:
+            last = event_ms
+    return last or None
 
 
 def _entries(entry: struct.Struct, value: bytes, position: int, size: int) -> Iterator[tuple[Any, ...]]:
     return entry.iter_unpack(value[position : position + size * entry.size])
 
 
-def _inside(
-    state: State, before: Sequence[Recent], window: StreamWindow, at_ms: int
-) -> tuple[list[Slot], list[Recent]]:
-    """The slots of the window, and its events that are kept one by one."""
-    ring = state.rings[next(n for n, one in enumerate(RINGS) if one.slot_seconds == window.slot_seconds)]
+def _sums(state: State, window: StreamWindow, at_ms: int) -> tuple[int, int, int]:
+    """Completed purchases, failed attempts and cents."""
     first = window.first_slot(at_ms)
     first_ms = first * window.slot_seconds * 1000
-    return [slot for slot in ring if slot.number >= first], [event for event in before if event.at_ms >= first_ms]
+    completed = failed = total = 0
+    for number, of_completed, of_failed, cents in state.rings[_RING_OF[window.slot_seconds]]:
+        if number >= first:
+            completed, failed, total = completed + of_completed, failed + of_failed, total + cents
+    for event_ms, cents, _, _ in state.recent:
+        if first_ms <= event_ms < at_ms:
+            if cents == FAILED_CENTS:
+                failed += 1
+            else:
+                completed, total = completed + 1, total + cents
+    return completed, failed, total
 
 
-def _count(state: State, before: Sequence[Recent], feature: VelocityFeature, at_ms: int) -> Value:
-    slots, recent = _inside(state, before, feature.window, at_ms)
-    return sum(slot.completed for slot in slots) + sum(event.cents != FAILED_CENTS for event in recent)
+def _value(state: State, measure: Measure, window: int, sums: tuple[int, int, int], at_ms: int) -> Value:
+    if measure is Measure.COUNT:
+        return sums[0]
+    if measure is Measure.SUM_USD:
+        return sums[2] / 100
+    if measure is Measure.FAILED:
+        return sums[1]
+    first = _WINDOWS[window].first_slot(at_ms)
+    if measure is Measure.DEVICES:
+        return _distinct(state, 2, state.devices, first, at_ms)
+    if measure is Measure.CATEGORIES:
+        return _distinct(state, 3, state.categories, first, at_ms)
+    if measure is Measure.SINCE_LAST:
+        last = last_purchase_ms(state, at_ms)
+        return None if last is None or last // HOUR_MS < first else (at_ms - last) // 1000
+    return None
 
 
-def _failed(state: State, before: Sequence[Recent], feature: VelocityFeature, at_ms: int) -> Value:
-    slots, recent = _inside(state, before, feature.window, at_ms)
-    return sum(slot.failed for slot in slots) + sum(event.cents == FAILED_CENTS for event in recent)
+def _distinct(state: State, part: int, hours: dict[bytes, int], first: int, at_ms: int) -> int:
+    seen = {event[part] for event in state.recent if first * HOUR_MS <= event[0] < at_ms and event[1] != FAILED_CENTS}
+    seen.update([member for member, hour in hours.items() if hour >= first])
+    return min(len(seen), MOST_DISTINCT)
 
 
-def _sum_usd(state: State, before: Sequence[Recent], feature: VelocityFeature, at_ms: int) -> Value:
-    slots, recent = _inside(state, before, feature.window, at_ms)
-    cents = sum(slot.cents for slot in slots)
-    return (cents + sum(event.cents for event in recent if event.cents != FAILED_CENTS)) / 100
-
-
-def _devices(state: State, before: Sequence[Recent], feature: VelocityFeature, at_ms: int) -> Value:
-    _, recent = _inside(state, before, feature.window, at_ms)
-    seen = {event.device for event in recent if event.cents != FAILED_CENTS}
-    return _distinct(seen, state.devices, feature.window.first_slot(at_ms))
-
-
-def _categories(state: State, before: Sequence[Recent], feature: VelocityFeature, at_ms: int) -> Value:
-    _, recent = _inside(state, before, feature.window, at_ms)
-    seen = {event.category for event in recent if event.cents != FAILED_CENTS}
-    return _distinct(seen, state.categories, feature.window.first_slot(at_ms))
-
-
-def _distinct(seen: set[bytes], hours: dict[bytes, int], first: int) -> int:
-    return min(len(seen | {member for member, hour in hours.items() if hour >= first}), MOST_DISTINCT)
-
-
-def _since_last(state: State, before: Sequence[Recent], feature: VelocityFeature, at_ms: int) -> Value:
-    last = last_purchase_ms(state, at_ms)
-    if last is None or last // HOUR_MS < feature.window.first_slot(at_ms):
-        return None
-    return (at_ms - last) // 1000
-
-
-_MEASURES: dict[Measure, Callable[[State, Sequence[Recent], VelocityFeature, int], Value]] = {
-    Measure.COUNT: _count,
-    Measure.SUM_USD: _sum_usd,
-    Measure.DEVICES: _devices,
-    Measure.CATEGORIES: _categories,
-    Measure.FAILED: _failed,
-    Measure.SINCE_LAST: _since_last,
-    Measure.TO_MEAN: lambda state, before, feature, at_ms: None,
-}
+_WINDOWS = tuple(dict.fromkeys(feature.window for feature in VELOCITY.features))
+_PLAN = [(feature.measure, _WINDOWS.index(feature.window)) for feature in VELOCITY.features]
+_RING_OF = {ring.slot_seconds: number for number, ring in enumerate(RINGS)}
 _NOTHING = tuple(feature.empty for feature in VELOCITY.features)

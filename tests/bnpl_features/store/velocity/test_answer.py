@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -121,9 +123,6 @@ def test_without_a_server_velocity_is_unavailable(mortal: tuple[Shop, int, int])
     shop, pid, _ = mortal
     with shop.reader(velocity=True, budget_seconds=0.05) as reader:
         reader.get("customer-1")
-        import os
-        import signal
-
         os.kill(pid, signal.SIGKILL)
         answer = reader.get("customer-1")
 
@@ -139,7 +138,9 @@ def test_a_cluster_answers_both_from_the_servers_that_hold_them(tmp_path: Path) 
         for number in range(50):
             buy(shop, f"customer-{number}", now_ms() - 1_000)
         with shop.reader(velocity=True, replicas=Replicas.NEVER) as reader:
-            answers = reader.get_many([f"customer-{number}" for number in range(50)])
+            names = [f"customer-{number}" for number in range(50)]
+            wait_until(lambda: all(one.status is Status.FRESH for one in reader.get_many(names)), "all have answered")
+            answers = reader.get_many(names)
 
     assert {answer.status for answer in answers} == {Status.FRESH}
     assert [answer.velocity.as_dict()["txn_count_1h"] for answer in answers if answer.velocity] == [1] * 50
