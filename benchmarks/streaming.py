@@ -29,9 +29,9 @@ from benchmarks.servers import redis_server
 from benchmarks.store import random_vectors, timed
 from benchmarks.table import print_table
 from bnpl_features.derive.layout import layout_of
-from bnpl_features.derive.table import transactions_table
 from bnpl_features.derive.velocity_query import velocity_query, windowed_features
 from bnpl_features.features.catalog import BEHAVIOURAL
+from bnpl_features.features.purchase import PURCHASE_COLUMNS
 from bnpl_features.features.velocity import VELOCITY, cents
 from bnpl_features.store.connection import connect
 from bnpl_features.store.embedded import embedded_store
@@ -47,7 +47,6 @@ from bnpl_features.store.wire import hget
 from bnpl_features.streaming.event import encode
 from bnpl_features.streaming.redis_source import RedisProducer, RedisSource
 from bnpl_features.streaming.worker import Worker
-from bnpl_features.warehouse.arrow_types import arrow_schema
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
 
 KEY = b"benchmark" * 3
@@ -283,10 +282,11 @@ def _arrow(rows: list[dict[str, Any]]) -> pa.RecordBatch:
     stamps = pa.array([row["at_ms"] * 1000 for row in rows]).cast(pa.timestamp("us", tz="UTC"))
     columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0] if name != "at_ms"}
     columns["transaction_timestamp"] = stamps
-    for column in transactions_table().columns:
-        # What velocity does not read is the same in all rows.
-        columns.setdefault(column.name, pa.nulls(len(rows), arrow_schema(transactions_table()).field(column.name).type))
-    return pa.RecordBatch.from_pydict(columns, arrow_schema(transactions_table()))
+    types = {"STRING": pa.string(), "FLOAT64": pa.float64(), "INT64": pa.int64(), "BOOL": pa.bool_()}
+    for column in PURCHASE_COLUMNS:
+        if column.name not in columns:  # velocity does not read it
+            columns[column.name] = pa.nulls(len(rows), types[column.type.value])
+    return pa.RecordBatch.from_pydict(columns)
 
 
 def _event(dice: random.Random, number: int, moment: datetime, **changes: str) -> bytes:

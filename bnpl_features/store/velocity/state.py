@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from bnpl_features.features.feature import Value
-from bnpl_features.features.velocity import MOST_DISTINCT, RINGS, VELOCITY, Measure, StreamWindow
+from bnpl_features.features.velocity import MOST_DISTINCT, RINGS, VELOCITY, Measure
 
 FORMAT = 1
 FAILED_CENTS = 0xFFFF_FFFF
 """Stands for the amount of an attempt that failed."""
 
 HOUR_MS = 3_600_000
-_HEADER = struct.Struct("<B6s3s6s6sBBBBBB")
-_RECENT = struct.Struct("<3sII4s3s")
-_SLOT = struct.Struct("<IHH5s")
-_DEVICE = struct.Struct("<4s3s")
-_CATEGORY = struct.Struct("<3s3s")
+# Numbers of three, five and six bytes are read as a low and a high part.
+_HEADER = struct.Struct("<BIHHBIHIHBBBBBB")
+_RECENT = struct.Struct("<HBII4s3s")
+_SLOT = struct.Struct("<IHHIB")
+_DEVICE = struct.Struct("<4sHB")
+_CATEGORY = struct.Struct("<3sHB")
 
 
 Recent = tuple[int, int, bytes, bytes]
@@ -52,25 +53,26 @@ def parsed(value: bytes | None) -> State | None:
     """
     if not value or value[0] != FORMAT:
         return None
-    _, floor, latest, _, last, recent, *sizes = _HEADER.unpack_from(value)
-    floor_ms = int.from_bytes(floor, "little")
+    _, floor, above, latest, latest_above, _, _, last, last_above, recent, *sizes = _HEADER.unpack_from(value)
+    floor_ms = floor | above << 32
     position = _HEADER.size
+    end = position + recent * _RECENT.size
     events = [
-        (floor_ms + int.from_bytes(at, "little"), cents, device, category)
-        for at, _, cents, device, category in _entries(_RECENT, value, position, recent)
+        (floor_ms + (low | high << 16), cents, device, category)
+        for low, high, _, cents, device, category in _RECENT.iter_unpack(value[position:end])
     ]
-    position += recent * _RECENT.size
-    rings: list[list[Slot]] = []
+    rings: list[Sequence[Slot]] = []
     for size in sizes[: len(RINGS)]:
-        entries = _entries(_SLOT, value, position, size) if size else ()
-        rings.append([(n, completed, failed, int.from_bytes(c, "little")) for n, completed, failed, c in entries])
-        position += size * _SLOT.size
+        position, end = end, end + size * _SLOT.size
+        slots = _SLOT.iter_unpack(value[position:end]) if size else ()
+        rings.append([(number, done, failed, low | high << 32) for number, done, failed, low, high in slots])
     sets = []
     for entry, size in zip((_DEVICE, _CATEGORY), sizes[len(RINGS) :], strict=True):
-        sets.append({m: int.from_bytes(hour, "little") for m, hour in _entries(entry, value, position, size)})
-        position += size * entry.size
-    latest_ms = floor_ms + int.from_bytes(latest, "little")
-    return State(floor_ms, latest_ms, int.from_bytes(last, "little"), events, rings, sets[0], sets[1])
+        position, end = end, end + size * entry.size
+        members = entry.iter_unpack(value[position:end]) if size else ()
+        sets.append({member: low | high << 16 for member, low, high in members})
+    latest_ms = floor_ms + (latest | latest_above << 16)
+    return State(floor_ms, latest_ms, last | last_above << 32, events, rings, sets[0], sets[1])
 
 
 def values_at(state: State | None, at_ms: int) -> tuple[Value, ...]:
@@ -80,8 +82,19 @@ def values_at(state: State | None, at_ms: int) -> tuple[Value, ...]:
     """
     if state is None:
         return _NOTHING
-    sums = [_sums(state, window, at_ms) for window in _WINDOWS]
-    return tuple([_value(state, measure, window, sums[window], at_ms) for measure, window in _PLAN])
+    sums: list[int] = []
+    for ring, slot_ms, slots in _WINDOWS:
+        sums += _sums(state, ring, at_ms // slot_ms - slots + 1, slot_ms, at_ms)
+    return tuple(
+        [
+            sums[place]
+            if take is None
+            else sums[place] / 100
+            if take is Measure.SUM_USD
+            else _other(state, take, at_ms, place)
+            for take, place in _PLAN
+        ]
+    )
 
 
 def happened_between(state: State | None, since_ms: int, until_ms: int) -> tuple[int, int]:
@@ -109,18 +122,13 @@ def last_purchase_ms(state: State | None, at_ms: int) -> int | None:
     return last or None
 
 
-def _entries(entry: struct.Struct, value: bytes, position: int, size: int) -> Iterator[tuple[Any, ...]]:
-    return entry.iter_unpack(value[position : position + size * entry.size])
-
-
-def _sums(state: State, window: StreamWindow, at_ms: int) -> tuple[int, int, int]:
-    """Completed purchases, failed attempts and cents."""
-    first = window.first_slot(at_ms)
-    first_ms = first * window.slot_seconds * 1000
+def _sums(state: State, ring: int, first: int, slot_ms: int, at_ms: int) -> tuple[int, int, int]:
+    """Completed purchases, failed attempts and cents from a slot on until a moment."""
     completed = failed = total = 0
-    for number, of_completed, of_failed, cents in state.rings[_RING_OF[window.slot_seconds]]:
+    for number, of_completed, of_failed, cents in state.rings[ring]:
         if number >= first:
             completed, failed, total = completed + of_completed, failed + of_failed, total + cents
+    first_ms = first * slot_ms
     for event_ms, cents, _, _ in state.recent:
         if first_ms <= event_ms < at_ms:
             if cents == FAILED_CENTS:
@@ -130,31 +138,39 @@ def _sums(state: State, window: StreamWindow, at_ms: int) -> tuple[int, int, int
     return completed, failed, total
 
 
-def _value(state: State, measure: Measure, window: int, sums: tuple[int, int, int], at_ms: int) -> Value:
-    if measure is Measure.COUNT:
-        return sums[0]
-    if measure is Measure.SUM_USD:
-        return sums[2] / 100
-    if measure is Measure.FAILED:
-        return sums[1]
-    first = _WINDOWS[window].first_slot(at_ms)
+def _other(state: State, measure: Measure, at_ms: int, slots: int) -> Value:
+    """What is no sum; these are of windows whose slots are hours."""
+    first = at_ms // HOUR_MS - slots + 1
     if measure is Measure.DEVICES:
-        return _distinct(state, 2, state.devices, first, at_ms)
+        return _distinct(state, state.devices, first, at_ms, of_device=True)
     if measure is Measure.CATEGORIES:
-        return _distinct(state, 3, state.categories, first, at_ms)
+        return _distinct(state, state.categories, first, at_ms, of_device=False)
     if measure is Measure.SINCE_LAST:
         last = last_purchase_ms(state, at_ms)
         return None if last is None or last // HOUR_MS < first else (at_ms - last) // 1000
     return None
 
 
-def _distinct(state: State, part: int, hours: dict[bytes, int], first: int, at_ms: int) -> int:
-    seen = {event[part] for event in state.recent if first * HOUR_MS <= event[0] < at_ms and event[1] != FAILED_CENTS}
-    seen.update([member for member, hour in hours.items() if hour >= first])
+def _distinct(state: State, hours: dict[bytes, int], first: int, at_ms: int, *, of_device: bool) -> int:
+    seen = {member for member, hour in hours.items() if hour >= first}
+    for event_ms, cents, device, category in state.recent:
+        if first * HOUR_MS <= event_ms < at_ms and cents != FAILED_CENTS:
+            seen.add(device if of_device else category)
     return min(len(seen), MOST_DISTINCT)
 
 
-_WINDOWS = tuple(dict.fromkeys(feature.window for feature in VELOCITY.features))
-_PLAN = [(feature.measure, _WINDOWS.index(feature.window)) for feature in VELOCITY.features]
 _RING_OF = {ring.slot_seconds: number for number, ring in enumerate(RINGS)}
+_DECLARED = tuple(dict.fromkeys(feature.window for feature in VELOCITY.features))
+_WINDOWS = [(_RING_OF[window.slot_seconds], window.slot_seconds * 1000, window.slots) for window in _DECLARED]
+"""Ring, milliseconds of a slot, slots."""
+
+_PLACE = {Measure.COUNT: 0, Measure.FAILED: 1, Measure.SUM_USD: 2}
+_PLAN: list[tuple[Measure | None, int]] = [
+    (None if one.measure is not Measure.SUM_USD else one.measure, 3 * _DECLARED.index(one.window) + _PLACE[one.measure])
+    if one.measure in _PLACE
+    else (one.measure, one.window.slots)
+    for one in VELOCITY.features
+]
+"""For each feature what is done, and where its sum stands (or how many slots its window has)."""
+
 _NOTHING = tuple(feature.empty for feature in VELOCITY.features)
