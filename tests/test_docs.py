@@ -129,12 +129,12 @@ def test_settings_page_gives_each_keys_variable_and_default() -> None:
     defaults = Settings()
     expected = {
         f"{section}.{item.name}": str(getattr(getattr(defaults, section), item.name) or "")
-        for section in ("warehouse", "store", "checks", "model", "scoring")
+        for section in ("warehouse", "store", "checks", "model", "scoring", "streaming")
         for item in fields(getattr(defaults, section))
     }
     zeros = {f"warehouse.{name}": "0" for name in ("threads", "maximum_bytes_billed")}
     zeros |= {f"store.{name}": "0.0" for name in ("retained_hours", "version_ttl_hours")}
-    zeros |= {f"model.{name}": "0" for name in ("seed", "threads")}
+    zeros |= {f"model.{name}": "0" for name in ("seed", "threads")} | {"streaming.metrics_port": "0"}
     expected |= zeros | {"transactions.relation": "transactions", "transactions.columns": ""}
 
     rows = re.findall(r"^\| `(\w+\.\w+)` \| (\S*) ?\| (\S+) \|", SETTINGS_PAGE.read_text(), re.MULTILINE)

@@ -36,7 +36,8 @@ def work(until_idle: bool) -> None:
 
     Example: bnpl-features stream work
     """
-    settings = load_settings()
+    with named_exit():
+        settings = load_settings()
     with (
         named_exit(),
         open_target(settings.store) as target,
@@ -69,7 +70,8 @@ def lag(as_json: bool) -> None:
 
     Example: bnpl-features stream lag
     """
-    settings = load_settings()
+    with named_exit():
+        settings = load_settings()
     with named_exit(), open_target(settings.store) as target, open_source(settings.streaming, target) as source:
         found = source.lag()
         until = float(target.client.get(target.keyspace.caught_up) or 0)
@@ -91,7 +93,8 @@ def dead_letters(count: int, retry: bool, as_json: bool) -> None:
 
     Example: bnpl-features stream dead-letters --json
     """
-    settings = load_settings()
+    with named_exit():
+        settings = load_settings()
     with named_exit(), open_target(settings.store) as target, named_errors(url_of(target.client)):
         found = letters.newest(target.client, target.keyspace, count)
         if retry:
@@ -113,7 +116,8 @@ def replay(path: Path) -> None:
 
     Example: bnpl-features stream replay events.ndjson
     """
-    settings = load_settings()
+    with named_exit():
+        settings = load_settings()
     with named_exit(), open_target(settings.store) as target, named_errors(url_of(target.client)):
         producer = _producer(settings.streaming, target)
         sent = 0
@@ -136,7 +140,8 @@ def rebuild(without_log: bool) -> None:
 
     Example: bnpl-features stream rebuild
     """
-    settings = load_settings()
+    with named_exit():
+        settings = load_settings()
     with (
         named_exit(),
         open_target(settings.store) as target,

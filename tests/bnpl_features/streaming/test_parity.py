@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import cache
 from itertools import accumulate
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -18,9 +19,12 @@ from bnpl_features.store.velocity.applying import Outcome, Packer, apply
 from bnpl_features.store.velocity.state import State, parsed, values_at
 from bnpl_features.streaming.event import encode, milliseconds, packed
 from bnpl_features.streaming.event import parsed as parsed_event
+from bnpl_features.warehouse import bigquery
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
+from bnpl_features.warehouse.warehouse import Warehouse
 from tests.bnpl_features.store.shop import SECRET, Shop, new_shop
 from tests.bnpl_features.streaming.day import DAY, arrow, day_of_events, disordered
+from tests.emulator import Emulator
 
 Numbers = dict[tuple[str, str, int], tuple[Any, ...]]
 NAMES = [feature.name for feature in windowed_features()]
@@ -80,7 +84,22 @@ def test_the_order_of_arrival_leaves_no_trace(shop: Shop, events: list[dict[str,
     assert states(one) == states(other)
 
 
-def in_the_warehouse(warehouse: DuckDBWarehouse) -> Numbers:
+def test_bigquery_gives_the_same_numbers(
+    running_emulator: Emulator, events: list[dict[str, Any]], expected: Numbers
+) -> None:
+    warehouse = bigquery.connect(
+        f"velocity_{uuid4().hex[:8]}",
+        project="lender",
+        api_endpoint=running_emulator.api_endpoint,
+        storage_endpoint=running_emulator.storage_endpoint,
+    )
+    warehouse.client.create_dataset(warehouse.dataset)
+    warehouse.upsert_transactions(iter([arrow(events)]), {})
+
+    assert in_the_warehouse(warehouse) == expected
+
+
+def in_the_warehouse(warehouse: Warehouse) -> Numbers:
     found: Numbers = {}
     for batch in warehouse.read(velocity_query(*DAYS), {}):
         for row in batch.to_pylist():
