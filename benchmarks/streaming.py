@@ -83,7 +83,8 @@ def main(events: int = 1_000_000) -> None:
                 ("", "bytes", "state alone", ""),
                 [(name, *_bytes(url), "(target at most 160)") for name, url in urls.items()],
             )
-        _parity(events, valkey, Path(folder))
+        if events:
+            _parity(events, valkey, Path(folder))
 
 
 def _throughput(url: str) -> tuple[str, str, str]:
