@@ -33,6 +33,12 @@ help: ## This list
 	.venv-frameworks/bin/uv pip install --quiet --python .venv-frameworks/bin/python --compile-bytecode -r constraints-frameworks.txt
 	@touch $@
 
+.venv-bytewax/ready: constraints-bytewax.txt
+	$(PYTHON) -m venv .venv-bytewax
+	.venv-bytewax/bin/pip install --quiet --disable-pip-version-check '$(UV)'
+	.venv-bytewax/bin/uv pip install --quiet --python .venv-bytewax/bin/python --compile-bytecode -r constraints-bytewax.txt
+	@touch $@
+
 .PHONY: demo
 demo: .venv/ready ## The whole job on embedded parts: simulate, compute, check, publish, switch, read, train, score
 	$(BIN)/bnpl-features demo
@@ -65,7 +71,7 @@ lint: .venv/ready ## Format, lint and types
 	$(BIN)/mypy
 
 .PHONY: bench
-bench: .venv/ready .venv-feast/ready ## Benchmarks, each beside a peer and the physical limit
+bench: .venv/ready .venv-feast/ready .venv-bytewax/ready ## Benchmarks, each beside a peer and the physical limit
 	$(BIN)/python -m benchmarks
 
 .PHONY: docs

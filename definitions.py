@@ -11,6 +11,7 @@ from assets.performance import model_performance
 from assets.profiles import transactions_profile
 from assets.publication import published_features
 from assets.retraining import retraining_assets
+from assets.streaming import streaming_assets
 from assets.training import training_assets
 from assets.transactions import transactions
 from automation.jobs import jobs
@@ -48,6 +49,7 @@ defs = dg.Definitions(
         drift_reference,
         *experiment_assets,
         model_performance,
+        *streaming_assets,
     ],
     asset_checks=asset_checks,
     jobs=jobs,

@@ -120,7 +120,7 @@ model_assets = [model_asset(name) for name in MODEL_NAMES]
 
 
 @dg.asset(
-    description="Both models beside the rules, on purchases after those that trained them; with intervals and charts.",
+    description="The models beside the rules, on purchases after those that trained them; with intervals and charts.",
     group_name=TRAINING_GROUP,
     owners=OWNERS,
     kinds={"python"},
@@ -128,12 +128,18 @@ model_assets = [model_asset(name) for name in MODEL_NAMES]
     pool=TRAINING_POOL,
 )
 def model_evaluation(
-    settings: SettingsResource, training_set: str, transaction_only_model: str, behavioural_model: str
+    settings: SettingsResource,
+    training_set: str,
+    transaction_only_model: str,
+    behavioural_model: str,
+    velocity_model: str,
 ) -> dg.Output[str]:
     chosen = settings.load().model
     with library_errors():
         training = read_training_set(chosen.training_sets / training_set)
-        models = [read_model(_trained(chosen, one)) for one in (transaction_only_model, behavioural_model)]
+        models = [
+            read_model(_trained(chosen, one)) for one in (transaction_only_model, behavioural_model, velocity_model)
+        ]
         evaluation = evaluate(
             models,
             training,
@@ -143,7 +149,7 @@ def model_evaluation(
         )
     rows = training.test
     scores = {RULES: rules_score(training, rows)} | {one.name: score_rows(one, training, rows) for one in models}
-    key = fingerprint(training_set + transaction_only_model + behavioural_model)
+    key = fingerprint(training_set + transaction_only_model + behavioural_model + velocity_model)
     file = _evaluation(chosen, key)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(evaluation.to_json()))
@@ -161,7 +167,7 @@ def model_evaluation(
 
 
 @dg.asset(
-    description="Both models in the registry, as challengers of whatever is the champion.",
+    description="The models in the registry, as challengers of whatever is the champion.",
     group_name=TRAINING_GROUP,
     owners=OWNERS,
     kinds={"mlflow"},
@@ -173,6 +179,7 @@ def registered_models(
     settings: SettingsResource,
     transaction_only_model: str,
     behavioural_model: str,
+    velocity_model: str,
     model_evaluation: str,
 ) -> dg.Output[dict]:
     """Hands on the number of each model's new version."""
@@ -180,7 +187,9 @@ def registered_models(
     evaluation = Evaluation.from_json(json.loads(_evaluation(chosen, model_evaluation).read_text()))
     with library_errors():
         registry = model_registry(chosen)
-        models = [read_model(_trained(chosen, one)) for one in (transaction_only_model, behavioural_model)]
+        models = [
+            read_model(_trained(chosen, one)) for one in (transaction_only_model, behavioural_model, velocity_model)
+        ]
         actor = context.run.tags.get("user", "operator")
         found = [register(registry, model, evaluation, actor=actor) for model in models]
     numbers = {one.name: one.number for one in found}

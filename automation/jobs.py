@@ -11,6 +11,7 @@ from assets.predictions import EXPERIMENTS_GROUP
 from assets.profiles import transactions_profile
 from assets.publication import published_features
 from assets.retraining import RETRAINING_GROUP, retraining_assets
+from assets.streaming import STREAMING_GROUP, VELOCITY_STREAM, velocity_comparison
 from assets.training import TRAINING_GROUP
 from automation.hooks import tell_failure
 
@@ -21,6 +22,8 @@ TRAINING_JOB = "train_models"
 RETRAINING_JOB = "retrain"
 ADOPTION_JOB = "adopt_champion"
 EXPERIMENTS_JOB = "review_experiments"
+COMPARISON_JOB = "compare_velocity"
+WATCH_JOB = "watch_stream"
 
 EXCLUSIVE_TAG = "bnpl/exclusive"
 """The run queue admits one run a value (`dagster.yaml`): whoever starts them, two trainings never run at once."""
@@ -32,7 +35,7 @@ warnings.filterwarnings("ignore", message=r"Asset job \w+ materializes assets wi
 _EXECUTOR = dg.in_process_executor
 
 _DAILY = dg.AssetSelection.all(include_sources=True) - dg.AssetSelection.groups(
-    TRAINING_GROUP, RETRAINING_GROUP, EXPERIMENTS_GROUP
+    TRAINING_GROUP, RETRAINING_GROUP, EXPERIMENTS_GROUP, STREAMING_GROUP, include_sources=True
 )
 
 daily_features = dg.define_asset_job(
@@ -62,7 +65,7 @@ train_models = dg.define_asset_job(
     selection=dg.AssetSelection.groups(TRAINING_GROUP),
     executor_def=_EXECUTOR,
     tags={EXCLUSIVE_TAG: TRAINING_JOB},
-    description="Both risk models: training set, training, evaluation, registration as challengers. No promotion.",
+    description="The risk models: training set, training, evaluation, registration as challengers. No promotion.",
 )
 
 retrain = dg.define_asset_job(
@@ -70,7 +73,7 @@ retrain = dg.define_asset_job(
     selection=dg.AssetSelection.groups(TRAINING_GROUP) | dg.AssetSelection.assets(*retraining_assets),
     executor_def=_EXECUTOR,
     tags={EXCLUSIVE_TAG: TRAINING_JOB},
-    description="Both risk models trained anew, compared with the champions, and on trial or promoted as configured.",
+    description="The risk models trained anew, compared with the champions, and on trial or promoted as configured.",
 )
 
 adopt_champion = dg.define_asset_job(
@@ -90,4 +93,28 @@ review_experiments = dg.define_asset_job(
     ),
 )
 
-jobs = [daily_features, checked_features, backfill_features, train_models, retrain, adopt_champion, review_experiments]
+compare_velocity = dg.define_asset_job(
+    COMPARISON_JOB,
+    selection=dg.AssetSelection.assets(velocity_comparison),
+    executor_def=_EXECUTOR,
+    description="Yesterday as streamed beside the warehouse, customer by customer.",
+)
+
+watch_stream = dg.define_asset_job(
+    WATCH_JOB,
+    selection=dg.AssetSelection.assets(VELOCITY_STREAM),
+    executor_def=_EXECUTOR,
+    description="Observes how far behind the stream's workers are.",
+)
+
+jobs = [
+    daily_features,
+    checked_features,
+    backfill_features,
+    train_models,
+    retrain,
+    adopt_champion,
+    review_experiments,
+    compare_velocity,
+    watch_stream,
+]

@@ -1,11 +1,12 @@
 """All benchmarks, one after the other: python -m benchmarks."""
 
-from benchmarks import compression, groups, load, model, peer, scale, store
+from benchmarks import compression, groups, load, model, peer, scale, store, streaming
 
 groups.main()
 store.main()
 model.main()
 load.main()
+streaming.main()
 scale.main()
 peer.main()
 compression.main()

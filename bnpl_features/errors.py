@@ -139,3 +139,15 @@ class AlertUndelivered(BnplFeaturesError):
     """A target did not take an alert; it is offered again."""
 
     exit_code = 7
+
+
+class StreamUnavailable(BnplFeaturesError):
+    """The broker of purchase events cannot be reached, or lacks the stream."""
+
+    exit_code = 4
+
+
+class StreamFull(BnplFeaturesError):
+    """So many events are waiting that the producer has to wait as well."""
+
+    exit_code = 4

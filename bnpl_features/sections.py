@@ -173,6 +173,23 @@ class AlertSettings:
 
 
 @dataclass(frozen=True)
+class StreamingSettings:
+    """Where purchase events come from. For `redis` an empty `url` is the online store, and an empty `topic` the stream
+    in its namespace; for `kafka`, `url` has the brokers; for `pubsub`, `url` is `projects/P/subscriptions/S`."""
+
+    source: str = "redis"
+    url: str = field(default="", repr=False)
+    topic: str = ""
+    group: str = "velocity"
+    batch: int = 1_000
+    most_waiting: int = 100_000
+    kept_hours: float = 31.0
+    claim_seconds: float = 10.0
+    metrics_port: int = 0
+    most_mismatched: float = 0.001
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that can be configured; see docs/settings.md."""
 
@@ -185,6 +202,7 @@ class Settings:
     monitoring: MonitoringSettings = MonitoringSettings()
     retraining: RetrainingSettings = RetrainingSettings()
     alerts: AlertSettings = AlertSettings()
+    streaming: StreamingSettings = StreamingSettings()
     source: Source = field(default_factory=Source)
 
 

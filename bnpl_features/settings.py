@@ -25,6 +25,7 @@ from bnpl_features.sections import (
     ScoringSettings,
     Settings,
     StoreSettings,
+    StreamingSettings,
     WarehouseSettings,
 )
 from bnpl_features.warehouse.transactions import Source
@@ -35,6 +36,7 @@ ENGINES = ("duckdb", "bigquery")
 TRACES = ("none", "otlp")
 TRIALS = ("shadow", "experiment", "none")
 MAIL_SECURITY = ("starttls", "tls", "none")
+BROKERS = ("redis", "kafka", "pubsub")
 
 __all__ = [
     "SECTIONS",
@@ -48,6 +50,7 @@ __all__ = [
     "ScoringSettings",
     "Settings",
     "StoreSettings",
+    "StreamingSettings",
     "WarehouseSettings",
     "load_settings",
 ]
@@ -76,6 +79,10 @@ _POSITIVE_KEYS = (
     "asking_days",
     "of_days",
     "performance_days",
+    "batch",
+    "most_waiting",
+    "kept_hours",
+    "claim_seconds",
 )
 """Numbers that must be above 0; all others are at least 0."""
 
@@ -100,6 +107,7 @@ def load_settings(
     _require_choice("monitoring.traces", settings.monitoring.traces, TRACES)
     _require_choice("retraining.mode", settings.retraining.mode, TRIALS)
     _require_choice("alerts.mail_security", settings.alerts.mail_security, MAIL_SECURITY)
+    _require_choice("streaming.source", settings.streaming.source, BROKERS)
     _require_order("checks.drift_warn and drift_error", settings.checks.drift_warn, settings.checks.drift_error)
     _require_retraining(settings.retraining)
     return settings

@@ -21,7 +21,7 @@ LIBRARY_LAYERS = [
     {"sections"},
     {"monitoring"},
     {"alerts", "retraining"},
-    {"simulator", "scoring"},
+    {"simulator", "scoring", "streaming"},
     {"risk_model"},
     {"drift"},
     {"store", "warehouse"},

@@ -48,12 +48,15 @@ def test_asset_says_what_and_whose_it_is(name: str) -> None:
     node = GRAPH.get(dg.AssetKey(name))
 
     assert node.description
-    assert node.group_name in ("source", "features", "serving", "training", "retraining", "experiments")
+    assert node.group_name in ("source", "features", "serving", "training", "retraining", "experiments", "streaming")
     assert [tag for tag in node.tags if tag.startswith("dagster/kind/")]
     # A model is of many days, as its config says.
-    if node.group_name not in ("training", "retraining") and name != "experiment_report":
+    if node.group_name not in ("training", "retraining") and name not in ("experiment_report", "velocity_stream"):
         assert node.partitions_def.timezone == "UTC"
-    if name != "transactions":  # made elsewhere: `observable_source_asset` takes neither owners nor a code version
+    if name not in (
+        "transactions",
+        "velocity_stream",
+    ):
         assert node.owners == ["team:risk-features"]
         assert node.code_version
 
@@ -71,11 +74,11 @@ def test_assets_take_their_place_in_the_pools() -> None:
     pools = {name: GRAPH.get(dg.AssetKey(name)).pools for name in ASSETS}
 
     assert pools.pop("published_features") == {"publication"}
-    assert pools.pop("transactions") == set()
+    assert pools.pop("transactions") == pools.pop("velocity_stream") == set()
     asking = {"training_set", "drift_reference"}  # these two read and write the warehouse
     groups = ("training", "retraining")
     training = {name for name in pools if GRAPH.get(dg.AssetKey(name)).group_name in groups} - asking
-    assert [pools.pop(name) for name in sorted(training)] == [{"training"}] * 6
+    assert [pools.pop(name) for name in sorted(training)] == [{"training"}] * 7
     assert set(map(frozenset, pools.values())) == {frozenset({"warehouse"})}
 
 

@@ -21,6 +21,7 @@ from bnpl_features.cli.purchases import load, simulate
 from bnpl_features.cli.retraining import demo_drift, retraining, test_alert
 from bnpl_features.cli.scoring import api_key, serve
 from bnpl_features.cli.serving import activate, get, retire_command, rollback, versions
+from bnpl_features.cli.streaming import stream
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -42,6 +43,7 @@ _COMMANDS = (
     (train, evaluate, models, promote, retraining),
     (drift, drift_reference),
     (serve, api_key, experiments),
+    (stream,),
     (capacity, doctor, metrics, test_alert),
 )
 for command in (one for some in _COMMANDS for one in some):

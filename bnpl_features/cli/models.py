@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bnpl_features.risk_model.registry import Version
     from bnpl_features.risk_model.training_set import TrainingSet
 
-_NAMES = ("transaction_only", "behavioural")
+_NAMES = ("transaction_only", "behavioural", "velocity")
 _AS_OF = click.option(
     "--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Last day whose outcomes count (default: yesterday, UTC)."
 )
@@ -69,7 +69,7 @@ def models(audit: bool, as_json: bool) -> None:
 @click.option("--days", type=click.IntRange(1), help="Days of purchases (default: the setting).")
 @_JSON
 def train(as_of: datetime | None, days: int | None, as_json: bool) -> None:
-    """Train both models on the warehouse's purchases and features, evaluate and register them as challengers.
+    """Train the models on the warehouse's purchases and features, evaluate and register them as challengers.
 
     The features of every day must be there: `bnpl-features backfill` computes them.
 

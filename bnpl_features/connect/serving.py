@@ -46,6 +46,7 @@ def serving_of(settings: ScoringSettings, store: StoreSettings, url: str, tracer
             "previous_customer_keys": store.previous_customer_keys.split(),
             "budget_seconds": settings.budget_seconds,
             "must_answer": False,
+            "velocity": True,
         },
         customer_key=store.customer_key,
         models_folder=settings.models_folder,

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from bnpl_features.features.storage import Scale, Storage
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _WINDOWED_COLUMN = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 Value = int | float | str | None
@@ -74,7 +74,7 @@ class Feature:
     risk_direction: int = 0
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
+        if not NAME.fullmatch(self.name):
             raise DeclarationError(f"feature name {self.name!r}: use lower-case letters, digits and underscores")
         if not self.meaning or "\n" in self.meaning:
             raise DeclarationError(f"feature {self.name}: the meaning must be one line of text")
@@ -131,7 +131,7 @@ class FeatureGroup:
     history: bool = False
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
+        if not NAME.fullmatch(self.name):
             raise DeclarationError(f"group name {self.name!r}: use lower-case letters, digits and underscores")
         if not self.features:
             raise DeclarationError(f"group {self.name}: declare at least one feature")

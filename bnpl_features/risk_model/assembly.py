@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from bnpl_features.derive.layout import Layout, layout_of
 from bnpl_features.derive.table import CUSTOMER_COLUMN, PARTITION_COLUMN
+from bnpl_features.derive.velocity_query import windowed_features
 from bnpl_features.errors import TrainingRefused
 from bnpl_features.features.catalog import BEHAVIOURAL, FeatureSet
 from bnpl_features.features.feature import Kind
 from bnpl_features.features.purchase import TIMESTAMP_COLUMN
+from bnpl_features.features.velocity import MEAN_FEATURE, VELOCITY
 from bnpl_features.risk_model.columns import MICROSECONDS_PER_DAY, encode_column, unlisted
 from bnpl_features.risk_model.model import Inputs
 from bnpl_features.risk_model.purchase_inputs import OUTCOMES, PURCHASE_INPUTS, RISK_LEVELS
@@ -85,7 +87,7 @@ def assemble(
             counts[name] = counts.get(name, 0) + count
         if progress:
             progress("training set", done, total)
-    return write_training_set(folder, spec, Inputs(PURCHASE_INPUTS, layout), counts, _sorted(chunks))
+    return write_training_set(folder, spec, Inputs(PURCHASE_INPUTS, layout, VELOCITY.names), counts, _sorted(chunks))
 
 
 def _relation(warehouse: Warehouse, source: Source) -> str:
@@ -119,11 +121,13 @@ def _chunk(batch: pa.RecordBatch, layout: Layout) -> tuple[dict[str, NDArray[Any
     micros = np.asarray(batch.column(MICROS).to_numpy(zero_copy_only=False), dtype=np.int64)
     stamped = batch.append_column(TIMESTAMP_COLUMN, pa.array(micros).cast(pa.timestamp("us", tz="UTC")))
     purchases = [encode_column(one, stamped.column(one.column)) for one in PURCHASE_INPUTS]
-    behavioural, saturated = _served(batch, layout, known)
+    decoded, saturated = _served(batch, layout, known)
+    velocity = _velocity(batch, decoded[:, layout.names.index(MEAN_FEATURE)])
     levels = pc.index_in(batch.column(RISK_LEVEL), value_set=pa.array(RISK_LEVELS)).fill_null(-1)
     return {
         "purchases": np.stack(purchases, axis=1),
-        "behavioural": behavioural,
+        "behavioural": decoded.astype(np.float32),
+        "velocity": velocity.astype(np.float32),
         "defaulted": _numpy(batch, DEFAULTED).astype(np.uint8),
         "day": (micros // MICROSECONDS_PER_DAY).astype(np.int32),
         "customer": _numbers(batch, CUSTOMER_KEY),
@@ -135,7 +139,7 @@ def _chunk(batch: pa.RecordBatch, layout: Layout) -> tuple[dict[str, NDArray[Any
 
 def _served(
     batch: pa.RecordBatch, layout: Layout, known: NDArray[np.bool_]
-) -> tuple[NDArray[np.float32], dict[str, int]]:
+) -> tuple[NDArray[np.float64], dict[str, int]]:
     """What a reader would have decoded: stored and read again, or the declared defaults of an unknown customer."""
     codec = Codec(layout)
     nobody = pa.array([""] * batch.num_rows)
@@ -143,12 +147,24 @@ def _served(
     saturated: dict[str, int] = {}
     for part in customer_batches([batch.append_column(CUSTOMER_COLUMN, nobody)], layout):
         encoded = codec.encode(part.columns)
-        parts.append(codec.decode(encoded.records).astype(np.float32))
+        parts.append(codec.decode(encoded.records))
         for name, count in encoded.saturated.items():
             saturated[f"saturated {name}"] = saturated.get(f"saturated {name}", 0) + count
     decoded = np.concatenate(parts)
     decoded[~known] = [_default(one.kind, one.default, one.storage.names) for one in layout.fields]
     return decoded, saturated
+
+
+def _velocity(batch: pa.RecordBatch, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """In the group's order, as a reader computes it: the purchase is set against the mean that was served."""
+    columns = {one.name: _float64(batch, one.name) for one in windowed_features()}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        to_mean = np.where(mean > 0, _float64(batch, "amount") / mean, np.nan)
+    return np.stack([columns.get(feature.name, to_mean) for feature in VELOCITY.features], axis=1)
+
+
+def _float64(batch: pa.RecordBatch, name: str) -> NDArray[np.float64]:
+    return np.asarray(batch.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False))
 
 
 def _default(kind: Kind, default: object, names: tuple[str, ...]) -> float:

@@ -106,7 +106,7 @@ def evaluate_scores(
     approved = rules_approve(training, rows)
     rankings = {name: rank(score, defaulted) for name, score in scores.items()}
     names = list(scores)
-    pairs = list(zip(names[1:], names, strict=False)) + ([(names[-1], names[0])] if len(names) > 2 else [])
+    pairs = list(zip(names[1:], names, strict=False)) + [(name, names[0]) for name in names[2:]]
 
     def measure(weights: Floats | None) -> dict[str, float]:
         drawn = {name: _figures(name, rankings[name], approved, threshold, weights) for name in names}

@@ -38,14 +38,17 @@ _NAN = float("nan")
 
 @dataclass(frozen=True)
 class Inputs:
-    """The input vector: the purchase's numbers, then the customer's features (none in a transaction-only model)."""
+    """The input vector: the purchase's numbers, then the customer's features (none in a transaction-only model), then
+    the customer's velocity, by name (in a velocity model only)."""
 
     purchase: tuple[PurchaseInput, ...]
     layout: Layout | None = None
+    velocity: tuple[str, ...] = ()
 
     @cached_property
     def behavioural(self) -> tuple[str, ...]:
-        return self.layout.names if self.layout else ()
+        """What is known of the customer, velocity last."""
+        return (*(self.layout.names if self.layout else ()), *self.velocity)
 
     @cached_property
     def names(self) -> tuple[str, ...]:

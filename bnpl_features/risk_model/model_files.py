@@ -42,6 +42,7 @@ def read_model(folder: Path, *, version: int = 0) -> Model:
         inputs = Inputs(
             tuple(PurchaseInput.from_json(one) for one in described["purchase_inputs"]),
             Layout.from_json(described["layout"]) if described["layout"] else None,
+            tuple(described.get("velocity", ())),
         )
         calibration = Calibration(**described["calibration"])
         name, stated, provenance = described["name"], described["fingerprint"], described["provenance"]
@@ -66,7 +67,9 @@ def fingerprint_of(name: str, inputs: Inputs, calibration: Calibration, trees: s
 
 def _declared(name: str, inputs: Inputs, calibration: Calibration) -> dict[str, Any]:
     scale: Mapping[str, float] = {"slope": calibration.slope, "intercept": calibration.intercept}
-    return {
+    # Left out where there is none, so that earlier models keep their fingerprints.
+    velocity = {"velocity": list(inputs.velocity)} if inputs.velocity else {}
+    return velocity | {
         "name": name,
         "purchase_inputs": [one.to_json() for one in inputs.purchase],
         "layout": inputs.layout.to_json() if inputs.layout else None,

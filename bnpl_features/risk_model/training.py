@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import lightgbm as lgb
@@ -14,14 +13,15 @@ from bnpl_features.derive.layout import Layout
 from bnpl_features.errors import TrainingRefused
 from bnpl_features.features.catalog import BEHAVIOURAL as BEHAVIOURAL_SET
 from bnpl_features.features.feature import Kind
+from bnpl_features.features.velocity import VELOCITY as VELOCITY_GROUP
 from bnpl_features.risk_model.calibration import fit_calibration
 from bnpl_features.risk_model.model import Inputs, Model
 from bnpl_features.risk_model.model_files import fingerprint_of
 from bnpl_features.risk_model.purchase_inputs import Encoding
 from bnpl_features.risk_model.training_set import TrainingSet
 
-TRANSACTION_ONLY, BEHAVIOURAL = "transaction_only", "behavioural"
-MODEL_NAMES = (TRANSACTION_ONLY, BEHAVIOURAL)
+TRANSACTION_ONLY, BEHAVIOURAL, VELOCITY = "transaction_only", "behavioural", "velocity"
+MODEL_NAMES = (TRANSACTION_ONLY, BEHAVIOURAL, VELOCITY)
 
 MOST_TREES = 600
 PATIENCE_TREES = 40
@@ -49,15 +49,18 @@ PARAMETERS: Mapping[str, Any] = {
 
 
 def inputs_of(name: str, training: TrainingSet) -> Inputs:
-    """The inputs of the model of that name: the purchase, and for `behavioural` every feature as well."""
-    return training.inputs if name == BEHAVIOURAL else Inputs(training.inputs.purchase)
+    """The inputs of the model of that name: the purchase; for `behavioural` every daily feature as well; for
+    `velocity` all there are."""
+    if name == VELOCITY:
+        return training.inputs
+    return Inputs(training.inputs.purchase, training.inputs.layout if name == BEHAVIOURAL else None)
 
 
 def without_features(inputs: Inputs, names: set[str]) -> Inputs:
-    """The same inputs but the named features: what an ablation trains on."""
+    """The same inputs but the named features, and without velocity: what an ablation trains on."""
     assert inputs.layout is not None
     fields = tuple(one for one in inputs.layout.fields if one.name not in names)
-    return replace(inputs, layout=Layout(inputs.layout.feature_set, fields) if fields else None)
+    return Inputs(inputs.purchase, Layout(inputs.layout.feature_set, fields) if fields else None)
 
 
 def train(name: str, training: TrainingSet, inputs: Inputs | None = None, *, threads: int = 1) -> Model:
@@ -119,7 +122,8 @@ def train(name: str, training: TrainingSet, inputs: Inputs | None = None, *, thr
 
 def risk_directions(inputs: Inputs) -> list[int]:
     """The monotone constraint of each input, as its declaration says."""
-    declared = {feature.name: feature.risk_direction for feature in BEHAVIOURAL_SET.features}
+    declared = {one.name: one.risk_direction for one in BEHAVIOURAL_SET.features}
+    declared |= {one.name: one.risk_direction for one in VELOCITY_GROUP.features}
     return [*(one.risk_direction for one in inputs.purchase), *(declared.get(name, 0) for name in inputs.behavioural)]
 
 

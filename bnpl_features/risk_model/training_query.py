@@ -12,6 +12,7 @@ from typing import Any
 
 from bnpl_features.derive.query import Query
 from bnpl_features.derive.table import CUSTOMER_COLUMN, PARTITION_COLUMN, vectors_table
+from bnpl_features.derive.velocity_query import velocity_relations, windowed_features
 from bnpl_features.errors import TrainingRefused
 from bnpl_features.features.catalog import FeatureSet
 from bnpl_features.features.purchase import COMPLETED, TIMESTAMP_COLUMN
@@ -98,7 +99,7 @@ def size_query(source: str, spec: TrainingSpec) -> Query:
 
 
 def rows_query(source: str, feature_set: FeatureSet, spec: TrainingSpec, share: float) -> Query:
-    """The join, of a `share` of the purchases (0..1) that depends on the seed only.
+    """The join, of a `share` of the purchases (0..1) that depends on the seed only; and each customer's velocity.
 
     `source` is the relation, or the parenthesised query, that yields the canonical columns.
     """
@@ -110,10 +111,15 @@ def rows_query(source: str, feature_set: FeatureSet, spec: TrainingSpec, share: 
         f"CONCAT(@salt, transaction_id, '|', {CUSTOMER_COLUMN}, '|', CAST(UNIX_MICROS({TIMESTAMP_COLUMN}) AS STRING))"
     )
     listed = ",\n    ".join([*columns, RISK_LEVEL])
+    relations, velocity_parameters = velocity_relations(spec.first_day, spec.last_day, source)
+    windowed = ",\n  ".join(f"velocity.{feature.name}" for feature in windowed_features())
     return Query(
-        f"""WITH purchases AS (
+        f"""WITH {", ".join(relations)},
+purchases AS (
   SELECT
     {CUSTOMER_COLUMN},
+    transaction_id,
+    DIV(UNIX_MICROS({TIMESTAMP_COLUMN}), 1000) AS at_ms,
     DATE_SUB(DATE({TIMESTAMP_COLUMN}), INTERVAL 1 DAY) AS feature_date,
     TO_HEX(MD5({identity})) AS {ROW_KEY},
     SUBSTR(TO_HEX(MD5(CONCAT(@salt, {CUSTOMER_COLUMN}))), 1, {_KEY_DIGITS}) AS {CUSTOMER_KEY},
@@ -137,13 +143,19 @@ SELECT
   purchases.{RISK_LEVEL},
   IF(vectors.{CUSTOMER_COLUMN} IS NULL, 0, 1) AS {KNOWN},
   {purchase},
-  {vector}
+  {vector},
+  {windowed}
 FROM purchases
 LEFT JOIN vectors
   ON vectors.{CUSTOMER_COLUMN} = purchases.{CUSTOMER_COLUMN} AND vectors.{PARTITION_COLUMN} = purchases.feature_date
+LEFT JOIN velocity
+  ON velocity.{CUSTOMER_COLUMN} = purchases.{CUSTOMER_COLUMN}
+  AND velocity.transaction_id = purchases.transaction_id
+  AND velocity.at_ms = purchases.at_ms
 WHERE SUBSTR(purchases.{ROW_KEY}, {_KEY_DIGITS + 1}, {_SAMPLE_DIGITS}) < @sample_below""",
         {
             **_range(spec),
+            **velocity_parameters,
             "first_partition": spec.partitions[0],
             "last_partition": spec.partitions[-1],
             "maturity_days": spec.maturity_days,

@@ -2,6 +2,7 @@
 
     purchases.npy      float32 [rows, purchase inputs]
     behavioural.npy    float32 [rows, features], as decoded from the online record; declared defaults where unknown
+    velocity.npy       float32 [rows, velocity features], just before the purchase
     defaulted.npy      uint8   [rows]
     day.npy            int32   [rows], days since 1970-01-01
     customer.npy       int32   [rows], a number without meaning outside the set; no customer id is stored
@@ -35,7 +36,7 @@ from bnpl_features.risk_model.training_query import TrainingSpec
 TRAIN_SHARE, VALIDATION_SHARE = 0.6, 0.2
 """Of the purchases, by time: the first train, the next calibrate and stop, the last test."""
 
-ARRAYS = ("purchases", "behavioural", "defaulted", "day", "customer", "risk_level", "known")
+ARRAYS = ("purchases", "behavioural", "velocity", "defaulted", "day", "customer", "risk_level", "known")
 DESCRIPTION = "training_set.json"
 EPOCH = date(1970, 1, 1)
 
@@ -52,6 +53,7 @@ class TrainingSet:
     counts: Mapping[str, int]
     purchases: Floats32
     behavioural: Floats32
+    velocity: Floats32
     defaulted: NDArray[np.uint8]
     day: NDArray[np.int32]
     customer: NDArray[np.int32]
@@ -88,7 +90,8 @@ class TrainingSet:
         purchase_names = [one.name for one in self.inputs.purchase]
         purchase = [purchase_names.index(one.name) for one in inputs.purchase]
         behavioural = [self.inputs.behavioural.index(name) for name in inputs.behavioural]
-        matrix: Floats32 = np.hstack([self.purchases[rows][:, purchase], self.behavioural[rows][:, behavioural]])
+        customers = np.hstack([self.behavioural[rows], self.velocity[rows]])
+        matrix: Floats32 = np.hstack([self.purchases[rows][:, purchase], customers[:, behavioural]])
         return matrix
 
     def days_of(self, rows: slice) -> tuple[str, str]:
@@ -113,6 +116,7 @@ def write_training_set(
         "spec": spec.to_json(),
         "purchase_inputs": [one.to_json() for one in inputs.purchase],
         "layout": inputs.layout.to_json() if inputs.layout else None,
+        "velocity": list(inputs.velocity),
         "counts": dict(counts),
     }
     # Last: a folder without it is not a training set.
@@ -132,6 +136,7 @@ def read_training_set(folder: Path) -> TrainingSet:
     inputs = Inputs(
         tuple(PurchaseInput.from_json(one) for one in description["purchase_inputs"]),
         Layout.from_json(description["layout"]),
+        tuple(description.get("velocity", ())),
     )
     return TrainingSet(
         description["fingerprint"], TrainingSpec.from_json(description["spec"]), inputs, description["counts"], **arrays
@@ -140,7 +145,8 @@ def read_training_set(folder: Path) -> TrainingSet:
 
 def _fingerprint(spec: TrainingSpec, inputs: Inputs, arrays: Mapping[str, NDArray[Any]]) -> str:
     """32 hex digits over the spec, the declarations and every number."""
-    declared = [spec.to_json(), [one.to_json() for one in inputs.purchase], inputs.layout and inputs.layout.fingerprint]
+    layout = inputs.layout and inputs.layout.fingerprint
+    declared = [spec.to_json(), [one.to_json() for one in inputs.purchase], layout, list(inputs.velocity)]
     digest = hashlib.blake2b(json.dumps(declared, sort_keys=True).encode(), digest_size=16)
     for name in ARRAYS:
         digest.update(np.ascontiguousarray(arrays[name]).view(np.uint8).data)

@@ -8,17 +8,20 @@ from datetime import date
 from enum import StrEnum
 
 import msgspec
+import numpy as np
 
 from bnpl_features.derive.layout import Layout
+from bnpl_features.features.velocity import MEAN_FEATURE
 from bnpl_features.risk_model.encoding import Floats32
 from bnpl_features.risk_model.model import Model
 from bnpl_features.scoring.decision import Bands, Decision
 from bnpl_features.scoring.experiments.assignment import Assigned
 from bnpl_features.scoring.fallback import Action, Policy
-from bnpl_features.scoring.models import BEHAVIOURAL, TRANSACTION_ONLY, ActiveModels
+from bnpl_features.scoring.models import BEHAVIOURAL, TRANSACTION_ONLY, VELOCITY, ActiveModels
 from bnpl_features.scoring.purchase import Identified, columns_of
 from bnpl_features.scoring.reasons import Reason, reasons_of
 from bnpl_features.store.reading.lookup import Answer
+from bnpl_features.store.velocity.answer import VelocityStatus
 
 CHAMPION = "champion"
 """The arm of a customer who is in no experiment."""
@@ -26,6 +29,12 @@ CHAMPION = "champion"
 LAYOUT, MODEL_MISSING, REFUSED = "layout", "model_missing", "refused"
 """Fallbacks beside the store's statuses: the features served lack what the model reads; there is no such model at hand;
 the policy gives no score."""
+
+VELOCITY_FALLBACK = "velocity_{}"
+"""The velocity model was meant, but velocity is stale or unavailable: the behavioural one scores."""
+
+NO_VELOCITY = "not_read"
+"""The velocity status where the store was not asked for it."""
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +52,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     feature_status: str
     feature_version: int | None
     feature_partition: date | None
+    velocity_status: str
     fallback: str | None
 
 
@@ -91,6 +101,8 @@ def score(
     """
     model, vector, fallback = choose(answer, layout, models, rules.policy, assigned)
     columns = columns_of(purchase)
+    if model and vector is not None and model.inputs.velocity:
+        vector = np.concatenate([vector, _velocity(model, answer, columns["amount"])])
     probability = model.score_one(columns, vector) if model else None
     prediction = Prediction(
         request_id=request_id,
@@ -105,6 +117,7 @@ def score(
         feature_status=answer.status.value,
         feature_version=answer.version,
         feature_partition=answer.partition_date,
+        velocity_status=_velocity_status(answer),
         fallback=fallback,
     )
     return Scored(prediction, model, columns, vector)
@@ -128,9 +141,10 @@ def explained(scored: Scored) -> Prediction:
 def choose(
     answer: Answer, layout: Layout | None, models: ActiveModels, policy: Policy, assigned: Assigned | None
 ) -> tuple[Model | None, Floats32 | None, str | None]:
-    """The model that scores (None: no score), the features that it takes, and why it is not the one meant.
+    """The model that scores (None: no score), the daily features that it takes, and why it is not the one meant.
 
-    Raises `NoModel` where there is none to fall back to.
+    In steps: with velocity, with daily features only, with the transaction only. Raises `NoModel` where there is none
+    to fall back to.
     """
     wanted, missing = _wanted(models, assigned)
     action = policy.action(answer.status)
@@ -144,22 +158,44 @@ def choose(
     elif action is Action.TRANSACTION_ONLY:
         fallback = answer.status.value
     else:
+        if wanted.inputs.velocity and _velocity_status(answer) != VelocityStatus.FRESH:
+            missing = VELOCITY_FALLBACK.format(_velocity_status(answer))
+            wanted = models.champions.get(BEHAVIOURAL)
+        if wanted is None or wanted.inputs.layout is None:
+            return _spare(models), None, missing
         reading = models.reading(wanted, layout or wanted.inputs.layout) if _is_readable(answer, layout) else None
         if reading is not None:
             return wanted, reading(answer.values), missing
         fallback = LAYOUT
+    return _spare(models), None, fallback
+
+
+def _spare(models: ActiveModels) -> Model:
     spare = models.champions.get(TRANSACTION_ONLY)
     if spare is None:
         raise NoModel
-    return spare, None, fallback
+    return spare
 
 
 def _wanted(models: ActiveModels, assigned: Assigned | None) -> tuple[Model | None, str | None]:
-    champion = models.champions.get(BEHAVIOURAL)
+    champion = models.champions.get(VELOCITY) or models.champions.get(BEHAVIOURAL)
     if assigned is None or assigned.model is None:
         return champion, None
     found = models.versions.get(assigned.model)
     return (found, None) if found else (champion, MODEL_MISSING)
+
+
+def _velocity_status(answer: Answer) -> str:
+    return answer.velocity.status.value if answer.velocity else NO_VELOCITY
+
+
+def _velocity(model: Model, answer: Answer, amount: object) -> Floats32:
+    """In the model's order; a feature that this release does not declare is null."""
+    assert answer.velocity is not None
+    mean = answer[MEAN_FEATURE]
+    amount_usd = amount if isinstance(amount, (int, float)) else None
+    found = answer.velocity.as_dict(amount_usd, mean if isinstance(mean, float) else None)
+    return np.array([found.get(name) for name in model.inputs.velocity], dtype=np.float32)  # None becomes NaN
 
 
 def _is_readable(answer: Answer, layout: Layout | None) -> bool:

@@ -9,7 +9,8 @@ from bnpl_features.derive.layout import Layout
 from bnpl_features.errors import ModelLayoutMismatch
 from bnpl_features.risk_model.model import Model, Reading
 
-BEHAVIOURAL, TRANSACTION_ONLY = "behavioural", "transaction_only"
+VELOCITY, BEHAVIOURAL, TRANSACTION_ONLY = "velocity", "behavioural", "transaction_only"
+"""From the one that wants to know most of the customer to the one that needs nothing."""
 
 
 @dataclass(frozen=True)

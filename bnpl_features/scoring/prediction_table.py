@@ -38,6 +38,7 @@ _COLUMNS = (
     TableColumn("feature_status", "STRING", "fresh, stale, unknown_customer or unavailable.", nullable=False),
     TableColumn("feature_version", "INT64", "The version of the features."),
     TableColumn("feature_partition", "DATE", "The partition of the features."),
+    TableColumn("velocity_status", "STRING", "fresh, stale, unavailable or not_read."),
     TableColumn("fallback", "STRING", "Why another than the intended model scored."),
 )
 

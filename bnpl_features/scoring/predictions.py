@@ -50,6 +50,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     feature_status: str
     feature_version: int | None
     feature_partition: date | None
+    velocity_status: str | None = None
     fallback: str | None
 
 
@@ -74,6 +75,7 @@ def record_of(
         feature_status=prediction.feature_status,
         feature_version=prediction.feature_version,
         feature_partition=prediction.feature_partition,
+        velocity_status=prediction.velocity_status,
         fallback=prediction.fallback,
     )
 

@@ -91,6 +91,14 @@ SUBJECTS: tuple[Subject, ...] = (
     ),
     _subject("R20", "Missed payments", "missed_payments_90d", "days_since_missed_payment"),
     _subject("R21", "Time since the purchase before", "days_since_last_txn", "lifecycle_stage"),
+    _subject(
+        "R22",
+        "Number of purchases of the last hours",
+        *("txn_count_10m", "txn_count_1h", "txn_count_24h", "seconds_since_last_txn"),
+    ),
+    _subject("R23", "Amounts of purchases of the last hours", "amount_sum_1h", "amount_sum_24h", "amount_to_mean_30d"),
+    _subject("R24", "Devices and kinds of purchases of the last hours", "device_count_24h", "category_count_24h"),
+    _subject("R25", "Attempts of the last hour that failed", "failed_count_1h"),
 )
 
 OTHER = Reason("R99", "Other information about this purchase")

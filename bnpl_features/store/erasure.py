@@ -9,6 +9,7 @@ version has seen with how many there were.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from bnpl_features.store.buckets import each
 from bnpl_features.store.connection import StoreClient, text
 from bnpl_features.store.failover import persistently
 from bnpl_features.store.keyspace import CustomerKey, Keyspace, bucket_of, field_of
+from bnpl_features.store.velocity.applying import forget, remember
+from bnpl_features.store.velocity.letters import remove_mentions
 from bnpl_features.store.versions import State, Version, list_versions, run_script
 from bnpl_features.store.wire import command
 
@@ -44,7 +47,7 @@ class Removal:
 def erase(
     client: StoreClient, keyspace: Keyspace, keys: Sequence[CustomerKey], customer_id: str, *, actor: str, reason: str
 ) -> list[Removal]:
-    """Remove a customer from every version, for good; returns what each version held.
+    """Remove a customer from every version, and the customer's velocity, for good; returns what each version held.
 
     `keys` are the customer keys in use, each version being read with its own. Raises `PublicationRefused` where a
     version was published with another, or where a record is still there when read back.
@@ -52,6 +55,9 @@ def erase(
     by_check = {key.check: key.digest(customer_id) for key in keys}
     for check, digest in by_check.items():
         _act(client, keyspace, check, digest, "erase", actor, reason)
+    forget(client, keyspace, by_check.values(), int(time.time() * 1000))
+    for stream in (keyspace.dead_letters, keyspace.purchases):
+        remove_mentions(client, stream, customer_id)
     removals, strange = [], []
     for version in list_versions(client, keyspace):
         check, buckets = _made_with(client, keyspace, version)
@@ -75,6 +81,7 @@ def readmit(
     lifted = [_act(client, keyspace, key.check, key.digest(customer_id), "readmit", actor, reason) for key in keys]
     if not any(lifted):
         raise InputError("this customer has no tombstone; `bnpl-features erasures` counts those that there are")
+    remember(client, keyspace, [key.digest(customer_id) for key in keys], int(time.time() * 1000))
 
 
 def tombstones(client: StoreClient, keyspace: Keyspace) -> list[Tombstone]:

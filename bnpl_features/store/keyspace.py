@@ -10,6 +10,9 @@ from functools import cached_property
 from bnpl_features.errors import SettingsError
 
 CUSTOMERS_PER_BUCKET = 64
+VELOCITY_BUCKETS = 4_096
+"""However many customers are active: a bucket of many costs no more a customer (docs/decisions/0060-*)."""
+
 DIGEST_BYTES = 8
 FIELD_BYTES = 6
 """The low bytes of the digest; what they leave out, the choice of the bucket has told. At 10 million customers an
@@ -85,6 +88,28 @@ class Keyspace:
 
     def bucket(self, version: int, bucket: int) -> bytes:
         return self.bucket_prefix(version) + b"%d" % bucket
+
+    @property
+    def purchases(self) -> str:
+        """The stream of purchase events, where the store is also their broker."""
+        return self._control("purchases")
+
+    @property
+    def caught_up(self) -> str:
+        """Until when all events that there were have been applied, in seconds since the epoch."""
+        return self._control("caught-up")
+
+    @property
+    def dead_letters(self) -> str:
+        """The stream of events that no worker could take."""
+        return self._control("dead-letters")
+
+    def velocity(self, digest: bytes) -> bytes:
+        """The bucket of a customer's velocity state, whatever version is served."""
+        return self.velocity_bucket(bucket_of(digest, VELOCITY_BUCKETS))
+
+    def velocity_bucket(self, bucket: int) -> bytes:
+        return b"%b:w:%d" % (self.namespace.encode(), bucket)
 
     def _control(self, name: str) -> str:
         return f"{{{self.namespace}}}:{name}"

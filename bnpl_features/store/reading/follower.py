@@ -18,12 +18,16 @@ from bnpl_features.store.connection import StoreClient, client_of, named_errors
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
 from bnpl_features.store.reading.lookup import ServedVersion
 from bnpl_features.store.reading.routes import Routes, discover
+from bnpl_features.store.velocity.answer import VelocityStatus
 from bnpl_features.store.versions import GRACE_SECONDS, active_version, manifest_of
 
 POLL_SECONDS = 1.0
 _LISTEN_SECONDS = 0.1
 _ROUTES_SECONDS = 10.0
 """How old routes may be that nobody complained about."""
+
+CAUGHT_UP_SECONDS = 60.0
+"""How far behind the stream's workers may be before velocity counts as stale."""
 
 _CLIENT_TIMEOUT_SECONDS = 2.0
 _CLOCKS_APART_SECONDS = 5.0
@@ -44,6 +48,7 @@ class Follower:
         stale_after: timedelta,
         *,
         must_answer: bool,
+        with_velocity: bool = False,
     ) -> None:
         """Raises `StoreUnavailable` or `LayoutMismatch` where the active version cannot be resolved at first.
 
@@ -56,6 +61,8 @@ class Follower:
         self._keyspace = keyspace
         self._keys = keys
         self._stale_after = stale_after
+        self._with_velocity = with_velocity
+        self._caught_up_at = 0.0
         self._client: StoreClient | None = None
         self._confirmed_at = -GRACE_SECONDS
         self._routes_at = -_ROUTES_SECONDS
@@ -85,6 +92,11 @@ class Follower:
         if expires_at is not None and now > expires_at - _CLOCKS_APART_SECONDS:
             return f"version {served.manifest.version} has expired, or is about to"
         return ""
+
+    def velocity_status(self, now: float) -> VelocityStatus:
+        """`now` is seconds since the epoch."""
+        is_late = now - self._caught_up_at > CAUGHT_UP_SECONDS
+        return VelocityStatus.STALE if is_late else VelocityStatus.FRESH
 
     def hurry(self) -> None:
         """Look at the store's topology again, soon."""
@@ -147,6 +159,8 @@ class Follower:
         elif version != held:
             manifest = manifest_of(client, self._keyspace, version)
             self.served = ServedVersion(manifest, self._keyspace, self._keys, self._stale_after)
+        if self._with_velocity:
+            self._caught_up_at = float(client.get(self._keyspace.caught_up) or 0)
         self._confirmed_at = time.monotonic()
 
     def _connected(self) -> StoreClient:

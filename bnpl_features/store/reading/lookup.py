@@ -13,6 +13,7 @@ from bnpl_features.features.feature import Value
 from bnpl_features.store.codec import Codec, Floats, Projection
 from bnpl_features.store.keyspace import CustomerKey, Keyspace, bucket_of, field_of
 from bnpl_features.store.manifest import Manifest
+from bnpl_features.store.velocity.answer import VelocityAnswer
 from bnpl_features.store.wire import hget
 
 STALE_AFTER = timedelta(hours=30)
@@ -44,6 +45,8 @@ class Answer:
     version: int | None
     partition_date: date | None
     reason: str = ""
+    velocity: VelocityAnswer | None = None
+    """Where the reader was asked to read it as well."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -89,6 +92,8 @@ class ServedVersion:
         partition_end = datetime.combine(manifest.partition_date, datetime.min.time(), UTC) + timedelta(days=1)
         self.stale_at = (partition_end + stale_after).timestamp()
         self._digest = key.digest
+        self._velocity_digest = keys[0].digest
+        self._velocity_bucket = keyspace.velocity
         self._prefix = keyspace.bucket_prefix(manifest.version)
         self._buckets = manifest.buckets
         self._version = manifest.version
@@ -106,6 +111,12 @@ class ServedVersion:
         """The key of the customer's bucket, and the command that reads the customer's record from it."""
         digest = self._digest(customer_id)
         key = b"%b%d" % (self._prefix, bucket_of(digest, self._buckets))
+        return key, hget(key, field_of(digest))
+
+    def velocity_request(self, customer_id: str) -> tuple[bytes, bytes]:
+        """The same for the customer's velocity state, which is of no version."""
+        digest = self._velocity_digest(customer_id)
+        key = self._velocity_bucket(digest)
         return key, hget(key, field_of(digest))
 
     def answer(self, reply: bytes | None, now: float, projection: Projection | None = None) -> Answer:

@@ -22,6 +22,7 @@ from bnpl_features.store.reading.follower import Follower
 from bnpl_features.store.reading.lookup import CORRUPT, STALE_AFTER, Answer, ServedVersion, Status, without_version
 from bnpl_features.store.reading.stats import LookupStats
 from bnpl_features.store.reading.steps import Steps
+from bnpl_features.store.velocity.answer import VelocityAnswer, VelocityStatus
 
 BUDGET_SECONDS = 0.005
 _LOG = logging.getLogger("bnpl_features.store")
@@ -35,6 +36,7 @@ class ReaderOptions(TypedDict, total=False):
     budget_seconds: what a lookup may take (0.005), connecting and retries included.
     stale_after: the age from which features are `stale`, counted from the partition's end (30 hours).
     replicas: whether lookups may go to replicas (when the primary fails).
+    velocity: whether each lookup reads the customer's velocity as well, in the same round trip (False).
     must_answer: whether a store that is down is an error at construction (True); otherwise lookups are `unavailable`
     until it is there.
     """
@@ -46,6 +48,7 @@ class ReaderOptions(TypedDict, total=False):
     stale_after: timedelta
     replicas: Replicas
     must_answer: bool
+    velocity: bool
 
 
 class Lookups:
@@ -66,7 +69,9 @@ class Lookups:
             ],
             options.get("stale_after", STALE_AFTER),
             must_answer=options.get("must_answer", True),
+            with_velocity=options.get("velocity", False),
         )
+        self._with_velocity = options.get("velocity", False)
         self._budget_seconds = options.get("budget_seconds", BUDGET_SECONDS)
         self.asker = Asker(self.follower, self._budget_seconds, options.get("replicas", Replicas.WHEN_PRIMARY_FAILS))
 
@@ -81,8 +86,13 @@ class Lookups:
         except LayoutMismatch as error:
             return self._observed([without_version(features, str(error))] * len(customer_ids), started)
         requests = [served.request(customer_id) for customer_id in customer_ids]
+        if self._with_velocity:
+            requests += [served.velocity_request(customer_id) for customer_id in customer_ids]
         found = yield from self.asker.replies(requests, started + self._budget_seconds)
-        return self._observed(self._answers(served, projection, found), started)
+        answers = self._answers(served, projection, found[: len(customer_ids)])
+        if self._with_velocity:
+            self._add_velocity(answers, found[len(customer_ids) :])
+        return self._observed(answers, started)
 
     def _answers(self, served: ServedVersion, projection: Projection, found: list[Found]) -> list[Answer]:
         now = time.time()
@@ -93,6 +103,15 @@ class Lookups:
             else self._without_record(served, projection, item, now)
             for item in found
         ]
+
+    def _add_velocity(self, answers: list[Answer], found: list[Found]) -> None:
+        now = time.time()
+        status = self.follower.velocity_status(now)
+        for answer, item in zip(answers, found, strict=True):
+            if isinstance(item, Unanswered):
+                answer.velocity = VelocityAnswer(VelocityStatus.UNAVAILABLE, int(now * 1000), None, item.reason)
+            else:
+                answer.velocity = VelocityAnswer(status, int(now * 1000), item)
 
     def _without_record(self, served: ServedVersion, projection: Projection, item: Found, now: float) -> Answer:
         if isinstance(item, Unanswered):

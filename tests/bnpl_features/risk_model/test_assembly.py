@@ -8,11 +8,14 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from bnpl_features.derive.layout import layout_of
+from bnpl_features.derive.velocity_query import velocity_query
 from bnpl_features.errors import ModelMissing, TrainingRefused
 from bnpl_features.features.catalog import BEHAVIOURAL
+from bnpl_features.features.velocity import VELOCITY
 from bnpl_features.risk_model.assembly import assemble
 from bnpl_features.risk_model.training_query import TrainingSpec
 from bnpl_features.risk_model.training_set import read_training_set
@@ -39,6 +42,19 @@ def test_every_behavioural_number_is_one_that_a_reader_may_be_served(lender: Len
 
         known = column[~np.isnan(column)]
         assert np.isin(known, np.append(served, default)).all(), field.name
+
+
+def test_velocity_is_that_of_the_windows_just_before_each_purchase(lender: Lender) -> None:
+    rows = lender.warehouse.read(velocity_query(SPEC.first_day, SPEC.last_day), {})
+    expected = pa.Table.from_batches(list(rows))
+
+    assert lender.training.velocity.shape == (expected.num_rows, len(VELOCITY.names))
+    for position, name in enumerate(VELOCITY.names[:-1]):
+        column = expected.column(name).cast(pa.float64()).to_numpy().astype(np.float32)
+        np.testing.assert_array_equal(np.sort(lender.training.velocity[:, position]), np.sort(column), err_msg=name)
+    amount = lender.training.purchases[:, 0]
+    mean = lender.training.behavioural[:, layout_of(BEHAVIOURAL).names.index("amount_mean_30d")]
+    np.testing.assert_allclose(lender.training.velocity[:, -1], amount / mean, rtol=1e-6)
 
 
 def test_an_unknown_customer_has_the_declared_defaults(lender: Lender) -> None:

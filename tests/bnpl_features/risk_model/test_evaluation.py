@@ -14,7 +14,7 @@ from bnpl_features.risk_model.metrics import METRICS, PROBABILITY_METRICS
 from bnpl_features.risk_model.plots import evaluation_png, markdown_image
 from bnpl_features.risk_model.rules import RULES, rules_approve, rules_score
 from bnpl_features.risk_model.segments import by_segment, segments_of
-from bnpl_features.risk_model.training import BEHAVIOURAL, TRANSACTION_ONLY
+from bnpl_features.risk_model.training import BEHAVIOURAL, TRANSACTION_ONLY, VELOCITY
 from tests.lender import Lender
 
 
@@ -24,7 +24,7 @@ def evaluation(lender: Lender) -> Evaluation:
 
 
 def test_every_score_has_every_metric_with_an_interval_around_it(evaluation: Evaluation) -> None:
-    assert list(evaluation.figures) == [RULES, TRANSACTION_ONLY, BEHAVIOURAL]
+    assert list(evaluation.figures) == [RULES, TRANSACTION_ONLY, BEHAVIOURAL, VELOCITY]
     for name, figures in evaluation.figures.items():
         assert set(METRICS) - set(figures) == (set(PROBABILITY_METRICS) if name == RULES else set())
         for metric in ("roc_auc", "pr_auc", "high_risk_precision", "default_rate_at_reference"):

@@ -40,8 +40,10 @@ def vectors(lender: Lender, count: int) -> np.ndarray[Any, np.dtype[np.float32]]
 
 def test_one_row_scores_as_the_same_row_among_many(lender: Lender, purchases: list[dict[str, Any]]) -> None:
     encoded = np.array([encode_purchase(PURCHASE_INPUTS, purchase) for purchase in purchases], dtype=np.float32)
-    behavioural = vectors(lender, len(purchases))
+    daily = vectors(lender, len(purchases))
     for model in lender.models.values():
+        velocity = lender.training.velocity[: len(purchases), : len(model.inputs.velocity)]
+        behavioural = np.hstack([daily, velocity])
         many = model.score_batch(encoded, behavioural)
 
         singly = [model.score_one(p, v) for p, v in zip(purchases, behavioural, strict=True)]

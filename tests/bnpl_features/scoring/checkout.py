@@ -12,11 +12,12 @@ import numpy as np
 
 from bnpl_features.derive.layout import Layout, layout_of
 from bnpl_features.features.catalog import BEHAVIOURAL as BEHAVIOURAL_SET
+from bnpl_features.features.velocity import VELOCITY as VELOCITY_GROUP
 from bnpl_features.risk_model.calibration import Calibration
 from bnpl_features.risk_model.model import Inputs, Model
 from bnpl_features.risk_model.model_files import fingerprint_of
 from bnpl_features.risk_model.purchase_inputs import PURCHASE_INPUTS
-from bnpl_features.scoring.models import BEHAVIOURAL, TRANSACTION_ONLY, ActiveModels
+from bnpl_features.scoring.models import BEHAVIOURAL, TRANSACTION_ONLY, VELOCITY, ActiveModels
 
 LAYOUT = layout_of(BEHAVIOURAL_SET)
 TREES, LEAVES, ROWS = 200, 31, 4_000
@@ -66,7 +67,8 @@ def body(**changes: Any) -> bytes:
 @lru_cache(maxsize=16)
 def model(name: str = BEHAVIOURAL, version: int = 1, layout: Layout | None = LAYOUT) -> Model:
     """A model with a version of its own: risk rises with risk_score, and with missed payments where it sees them."""
-    inputs = Inputs(PURCHASE_INPUTS, None if name == TRANSACTION_ONLY else layout)
+    names = VELOCITY_GROUP.names if name == VELOCITY else ()
+    inputs = Inputs(PURCHASE_INPUTS, None if name == TRANSACTION_ONLY else layout, names)
     dice = np.random.default_rng(version)
     rows = dice.random((ROWS, len(inputs.names))).astype(np.float32)
     danger = 3.0 * rows[:, inputs.names.index("risk_score")]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 
+import numpy as np
 import pytest
 
+from bnpl_features.features.velocity import VELOCITY
 from bnpl_features.risk_model.purchase_inputs import PURCHASE_INPUTS
 from bnpl_features.scoring.core import NoModel, Reasons, Rules, explained, reasons_are_due, score
 from bnpl_features.scoring.decision import Bands
@@ -15,10 +17,12 @@ from bnpl_features.scoring.purchase import parse_purchase
 from bnpl_features.scoring.reasons import SUBJECTS
 from bnpl_features.store.codec import Codec
 from bnpl_features.store.reading.lookup import Answer, Status, without_version
+from bnpl_features.store.velocity.answer import VelocityAnswer, VelocityStatus
 from tests.bnpl_features.scoring.checkout import LAYOUT, active, body, model
 from tests.bnpl_features.store.shop import batches, renamed
 
 PURCHASE = parse_purchase(body())
+ALL_MODELS = (model("velocity"), model("behavioural"), model("transaction_only"))
 RECORD = bytes(Codec(LAYOUT).encode(next(batches(1)).columns).records[0])
 
 
@@ -83,6 +87,34 @@ def test_arm_scores_with_its_own_version_and_with_the_champion_where_that_is_mis
     assert (missing.prediction.model_version, missing.prediction.fallback) == (1, "model_missing")
 
 
+def test_velocity_is_scored_with_where_it_is_fresh() -> None:
+    found = answer(Status.FRESH)
+    found.velocity = VelocityAnswer(VelocityStatus.FRESH, 0)
+
+    scored = score("r", PURCHASE, found, LAYOUT, active(*ALL_MODELS), Rules())
+
+    ratio = np.float32(PURCHASE.amount / found["amount_mean_30d"])
+    assert (scored.prediction.model, scored.prediction.fallback) == ("velocity", None)
+    assert scored.prediction.velocity_status == "fresh"
+    assert scored.vector is not None
+    expected = [0, 0, 0, 0, 0, 0, 0, np.nan, 0, ratio]
+    np.testing.assert_array_equal(scored.vector[-len(VELOCITY.names) :], np.array(expected, dtype=np.float32))
+
+
+@pytest.mark.parametrize("velocity", [VelocityStatus.STALE, VelocityStatus.UNAVAILABLE])
+def test_without_velocity_the_daily_features_score_and_without_them_the_transaction(velocity: VelocityStatus) -> None:
+    fresh, unknown = answer(Status.FRESH), answer(Status.UNKNOWN_CUSTOMER)
+    fresh.velocity = unknown.velocity = VelocityAnswer(velocity, 0)
+
+    batch = score("r", PURCHASE, fresh, LAYOUT, active(*ALL_MODELS), Rules()).prediction
+    only = score("r", PURCHASE, unknown, LAYOUT, active(*ALL_MODELS), Rules()).prediction
+    no_batch_model = score("r", PURCHASE, fresh, LAYOUT, active(ALL_MODELS[0], ALL_MODELS[2]), Rules()).prediction
+
+    assert (batch.model, batch.fallback) == ("behavioural", f"velocity_{velocity.value}")
+    assert (only.model, only.fallback) == ("transaction_only", "unknown_customer")
+    assert (no_batch_model.model, no_batch_model.fallback) == ("transaction_only", f"velocity_{velocity.value}")
+
+
 def test_no_model_at_all_is_no_score() -> None:
     with pytest.raises(NoModel):
         score("r", PURCHASE, answer(Status.UNKNOWN_CUSTOMER), LAYOUT, active(model()), Rules())
@@ -101,7 +133,7 @@ def test_reasons_are_those_that_moved_the_score_most() -> None:
 def test_every_input_of_both_models_has_a_reason() -> None:
     named = [name for subject in SUBJECTS for name in subject.inputs]
 
-    assert sorted(named) == sorted([*(one.name for one in PURCHASE_INPUTS), *LAYOUT.names])
+    assert sorted(named) == sorted([*(one.name for one in PURCHASE_INPUTS), *LAYOUT.names, *VELOCITY.names])
     assert len({subject.reason.code for subject in SUBJECTS}) == len(SUBJECTS)
 
 

@@ -1,0 +1,1 @@
+"""Purchase events -> velocity features, within milliseconds (docs/streaming.md)."""
