@@ -10,6 +10,7 @@ from bnpl_features.settings import VARIABLES, Settings, load_settings
 ACCEPTED = {
     "BNPL_WAREHOUSE": "bigquery",
     "OTEL_TRACES_EXPORTER": "otlp",
+    "BNPL_STREAMING_SOURCE": "kafka",
     "BNPL_DRIFT_WARN": "0.2",
     "BNPL_RETRAINING_ASKING_DAYS": "2",
     "BNPL_RETRAINING_OF_DAYS": "7",
