@@ -176,5 +176,18 @@ COLLECTED = Metric(
 )
 COLLECTED_AT = Metric("bnpl_collected_timestamp_seconds", _GAUGE, Teller.STORE, "When the parts were asked.")
 
+# Stream
+STREAM_EVENTS = Metric("bnpl_stream_events_total", _COUNTER, Teller.STREAM, "Events taken, by outcome.", ("outcome",))
+STREAM_BATCHES = Metric("bnpl_stream_batches_total", _COUNTER, Teller.STREAM, "Batches acknowledged.")
+STREAM_FAILURES = Metric(
+    "bnpl_stream_failures_total", _COUNTER, Teller.STREAM, "Turns that failed and are tried again."
+)
+STREAM_LAG_SECONDS = Metric(
+    "bnpl_stream_lag_seconds", _GAUGE, Teller.STREAM, "Age of the oldest event that no worker has applied."
+)
+STREAM_LAG_EVENTS = Metric(
+    "bnpl_stream_lag_events", _GAUGE, Teller.STREAM, "Events not applied yet; missing where the broker cannot say."
+)
+
 CATALOGUE: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
 """All of them, in the order in which they are declared."""

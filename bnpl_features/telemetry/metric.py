@@ -24,6 +24,7 @@ class Teller(StrEnum):
     PUBLICATION = "the daily run, when it has published"
     RUN = "the daily run at its end, failed or not"
     EXPERIMENT = "the job `review_experiments`"
+    STREAM = "each worker of the stream, at the port `streaming.metrics_port`"
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,10 @@ from bnpl_features.scoring.prediction_table import Segments, predictions_table
 from bnpl_features.scoring.predictions import PredictionLog
 from bnpl_features.settings import load_settings
 from bnpl_features.store.connection import connect
+from bnpl_features.store.keyspace import Keyspace
 from bnpl_features.store.versions import State, audit_trail, list_versions, retained_versions
+from bnpl_features.streaming.event import encode
+from bnpl_features.streaming.redis_source import RedisProducer
 from bnpl_features.telemetry.catalogue import CATALOGUE
 from bnpl_features.telemetry.metric import Teller
 from deploy.monitoring.panels import DASHBOARDS, FOLDER, written
@@ -111,7 +114,12 @@ def deployment(template: CodeLocation, tmp_path_factory: pytest.TempPathFactory)
     with ExitStack() as stack:
         stack.enter_context(server_settings(location.url, {"maxmemory": "268435456", "slowlog-log-slower-than": "0"}))
         # First of all, since Prometheus begins to scrape five seconds after its start.
-        targets = {"bnpl-scoring": f"127.0.0.1:{port}", "node": stack.enter_context(node_exporter(told))}
+        worker = stack.enter_context(stream_worker(location))
+        targets = {
+            "bnpl-scoring": f"127.0.0.1:{port}",
+            "bnpl-stream": worker,
+            "node": stack.enter_context(node_exporter(told)),
+        }
         monitor = stack.enter_context(prometheus(folder / "prometheus", targets, MONITORING / "alerts.yaml"))
         deployment = Deployment(location, f"http://127.0.0.1:{port}", monitor)
         publishing = deployment.run(PUBLISHED_BY)
@@ -126,12 +134,42 @@ def deployment(template: CodeLocation, tmp_path_factory: pytest.TempPathFactory)
         assert publishing.returncode == 0, printed
         wait_until(lambda: len(monitor.query("up == 1")) == len(targets), "everything is scraped", 20.0)
         customers = location.customers()[:40]
-        for _ in range(3):  # rates need counters that move between scrapes
+        stream = RedisProducer(connect(location.url), Keyspace(location.namespace).purchases, "velocity")
+        for number in range(3):  # rates need counters that move between scrapes
+            stream.append([event(f"{number}-{customer}", customer) for customer in customers])
             for customer in [*customers, "nobody"]:
                 counter.score(customer_id=customer)
             time.sleep(0.6)
         wait_until(lambda: bool(monitor.query("bnpl:score_errors:ratio_rate5m >= 0")), "rules were evaluated", 20.0)
         yield deployment
+
+
+@contextmanager
+def stream_worker(location: CodeLocation) -> Iterator[str]:
+    """A worker of the stream; where its metrics are."""
+    port = free_port()
+    given = {**os.environ, **location.variables, "BNPL_STREAMING_METRICS_PORT": str(port)}
+    words = [str(PROJECT / ".venv/bin/bnpl-features"), "stream", "work"]
+    process = subprocess.Popen(words, env=given, stdout=subprocess.DEVNULL)
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def event(transaction_id: str, customer_id: str) -> bytes:
+    return encode(
+        {
+            "transaction_id": transaction_id,
+            "customer_id": customer_id,
+            "transaction_timestamp": datetime.now(UTC),
+            "amount": 49.99,
+            "status": "completed",
+            "device_id": "device-1",
+            "product_category": "home",
+        }
+    )
 
 
 @contextmanager
@@ -196,7 +234,7 @@ def test_jobs_have_told_exactly_what_is_declared_of_them(deployment: Deployment)
     text = "".join(file.read_text() for file in folder.glob("bnpl_*.prom"))
 
     told = {line.split()[2]: line.split()[3] for line in text.splitlines() if line.startswith("# TYPE")}
-    live = (Teller.SERVICE, Teller.READER)
+    live = (Teller.SERVICE, Teller.READER, Teller.STREAM)
     assert told == {metric.name: metric.kind.value for metric in CATALOGUE if metric.teller not in live}
 
 
@@ -212,6 +250,7 @@ def test_features_of_a_day_long_past_make_the_alerts_on_age_wait_or_fire(deploym
 
     assert states["BnplPublicationLate"] == "firing"
     assert states["BnplFeaturesOld"] == "pending"
+    assert states["BnplStreamDown"] == states["BnplStreamLag"] == "inactive"
     assert states["BnplScoringDown"] == states["BnplMetricsMissing"] == states["BnplPublicationBlocked"] == "inactive"
 
 

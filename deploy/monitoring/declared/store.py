@@ -84,5 +84,18 @@ DASHBOARD = Dashboard(
         Panel(
             "Records that were none", "ops", (("", "sum(rate(bnpl_lookup_corrupt_records_total[$__rate_interval]))"),)
         ),
+        Panel(
+            "Events of the stream a second",
+            "ops",
+            (("{{outcome}}", "sum by (outcome) (rate(bnpl_stream_events_total[$__rate_interval]))"),),
+            "What came late or could not be taken is an outcome of its own.",
+        ),
+        Panel(
+            "Lag of the stream",
+            "s",
+            (("oldest event", "max(bnpl_stream_lag_seconds)"),),
+            "Velocity is stale from 60 s on.",
+            bound=60.0,
+        ),
     ),
 )
