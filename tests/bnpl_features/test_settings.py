@@ -87,7 +87,8 @@ def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_every_variable_reaches_its_setting(tmp_path: Path, variable: str) -> None:
     section, key = VARIABLES[variable]
-    value = {"BNPL_WAREHOUSE": "bigquery", "BNPL_DRIFT_WARN": "0.2"}.get(variable, "1")
+    chosen = {"BNPL_WAREHOUSE": "bigquery", "BNPL_DRIFT_WARN": "0.2", "BNPL_STREAMING_SOURCE": "kafka"}
+    value = chosen.get(variable, "1")
 
     found = settings(tmp_path, **{variable: value})
 
