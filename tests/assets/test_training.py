@@ -51,6 +51,7 @@ def test_models_are_trained_evaluated_and_registered(
         "training_set",
         "transaction_only_model",
         "behavioural_model",
+        "velocity_model",
         "model_evaluation",
         "registered_models",
     }

@@ -41,6 +41,7 @@ def test_models_are_trained_judged_promoted_and_listed(trained: CommandLine, len
     assert [(one["name"], one["aliases"]) for one in listed["models"]] == [
         ("transaction_only", ["challenger"]),
         ("behavioural", ["champion"]),
+        ("velocity", ["challenger"]),
     ]
     assert listed["promotions"][0]["reason"] == "the first"
     assert "the first" in trained.done("models", "--audit")
@@ -49,7 +50,7 @@ def test_models_are_trained_judged_promoted_and_listed(trained: CommandLine, len
 def test_training_again_registers_the_same_model_as_another_version(trained: CommandLine) -> None:
     first, second = (trained.json(*TRAIN)["registered"] for _ in range(2))
 
-    assert [one["number"] for one in second] == [2, 2]
+    assert [one["number"] for one in second] == [2, 2, 2]
     assert [one["tags"]["fingerprint"] for one in first] == [one["tags"]["fingerprint"] for one in second]
 
 
