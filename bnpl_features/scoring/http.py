@@ -32,8 +32,7 @@ MOST_IN_BATCH = 500
 MOST_IN_FLIGHT = 512
 """Beyond it requests are turned away at once: one that waits for half a second is of no use to a checkout."""
 
-_DISCARDED = 4
-"""Times the limit: a body of up to that size is read to its end before it is refused."""
+_DISCARDED = 4  # times the limit: a body of up to that size is read to its end before it is refused
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LOG = logging.getLogger("bnpl_features.scoring")
@@ -168,10 +167,9 @@ class Application:
         limit = self._limits.body_bytes
         stated = headers.get(b"content-length", b"0")
         if stated.isdigit() and int(stated[:20]) > limit:
-            if int(stated[:20]) <= _DISCARDED * limit:
-                # Whoever is still sending when the connection closes never sees the answer.
-                while (await receive()).get("more_body"):
-                    pass
+            # Whoever is still sending when the connection closes never sees the answer.
+            while int(stated[:20]) <= _DISCARDED * limit and (await receive()).get("more_body"):
+                pass
             raise too_large(limit)
         message = await receive()
         body: bytes = message.get("body", b"")
