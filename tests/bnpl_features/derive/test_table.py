@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bnpl_features.derive.table import group_table, profiles_table, transactions_table, vectors_table
+from bnpl_features.derive.table import group_table, transactions_table, vectors_table
 from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS
 from bnpl_features.features.feature import FeatureGroup
 
@@ -29,13 +29,6 @@ def test_the_vectors_table_has_all_features_in_the_sets_order() -> None:
     names = [column.name for column in vectors_table(BEHAVIOURAL).columns]
 
     assert names == ["partition_date", "customer_id", *(feature.name for feature in BEHAVIOURAL.features)]
-
-
-def test_profiles_are_kept_a_group_by_feature_and_bin() -> None:
-    table = profiles_table(GROUPS[0])
-
-    assert table.name == "profile_volume"
-    assert [column.name for column in table.columns] == ["partition_date", "feature", "bin", "customers"]
 
 
 def test_transactions_are_partitioned_by_their_timestamp() -> None:

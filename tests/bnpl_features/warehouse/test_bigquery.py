@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
@@ -124,16 +124,16 @@ class TestComputation:
         for subject in (group_subject(group), TRANSACTIONS, OUTCOMES):
             computed = f"(SELECT *, @partition_date AS partition_date FROM ({values.sql}))"
             relation = computed if subject.name == "volume" else ""
-            query = profile_query(subject, PARTITION, relation, {"maturity_days": 30})
+            maturity = {"maturity_days": 30} if subject is OUTCOMES else {}
+            query = profile_query(subject, PARTITION, relation, maturity)
             columns = tuple(one.name for one in profiles_table(subject).columns if one.name != "partition_date")
-            own = profile_query(subject, PARTITION, "", {"maturity_days": 30})
+            own = profile_query(subject, PARTITION, "", maturity)
 
             warehouse.replace_partition(profiles_table(subject), PARTITION, own, LABELS)
 
-            stored = frame(warehouse.read_partition(profiles_table(subject), PARTITION, columns, LABELS))
-            expected = frame(edge_case_warehouse.read(query, LABELS))
-            order = ["segment", "feature"]
-            stored, expected = (one.sort_values(order).reset_index(drop=True) for one in (stored, expected))
+            key = ("segment", "feature")
+            stored = frame(warehouse.read_partition(profiles_table(subject), PARTITION, columns, LABELS), key)
+            expected = frame(edge_case_warehouse.read(query, LABELS), key)
             pd.testing.assert_frame_equal(stored, expected[list(columns)], check_dtype=False, rtol=1e-9)
             assert len(stored) >= len(subject.columns)
 
@@ -583,8 +583,8 @@ def unauthenticated(port: int, timeout_seconds: float) -> BigQueryWarehouse:
     )
 
 
-def frame(batches: Iterator[pa.RecordBatch]) -> pd.DataFrame:
-    return pa.Table.from_batches(list(batches)).to_pandas().sort_values("customer_id", ignore_index=True)
+def frame(batches: Iterator[pa.RecordBatch], by: Sequence[str] = ("customer_id",)) -> pd.DataFrame:
+    return pa.Table.from_batches(list(batches)).to_pandas().sort_values(list(by), ignore_index=True)
 
 
 def assert_same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
