@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
 
 from bnpl_features.features.category import CATEGORY
 from bnpl_features.features.device import DEVICE
@@ -13,15 +16,29 @@ from bnpl_features.features.volume import VOLUME
 
 GROUPS: tuple[FeatureGroup, ...] = (VOLUME, TEMPORAL, CATEGORY, DEVICE, RISK_EVOLUTION)
 
+_SET_NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}@[1-9][0-9]{0,5}")
+
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """A named, ordered selection of features: the order is the order of the model's input vector."""
+    """A named, ordered selection of features: the order is the order of the model's input vector.
+
+    `groups` are those that it draws on, `names` the features in order (none: all of the groups, in their order).
+    `is_daily` says that the daily job publishes it; one that is not is published by hand, until a model is ready for
+    it. After the day `deprecated_on` nobody should read the set any more: readers, the prediction API and Dagster warn
+    as long as somebody does.
+    """
 
     name: str
     groups: tuple[FeatureGroup, ...]
+    names: tuple[str, ...] = ()
+    is_daily: bool = True
+    deprecated_on: date | None = None
+    meaning: str = ""
 
     def __post_init__(self) -> None:
+        if not _SET_NAME.fullmatch(self.name):
+            raise DeclarationError(f"feature set {self.name!r}: a name and a version, such as behavioural@2")
         seen: dict[str, str] = {}
         for group in self.groups:
             for feature in group.features:
@@ -30,13 +47,27 @@ class FeatureSet:
                         f"feature {feature.name} is declared in {seen[feature.name]} and in {group.name}; rename one"
                     )
                 seen[feature.name] = group.name
+        unknown = [name for name in self.names if name not in seen]
+        if unknown or len(set(self.names)) < len(self.names):
+            what = f"{unknown[0]} is in none of its groups" if unknown else "a feature is named twice"
+            raise DeclarationError(f"feature set {self.name}: {what}; correct its names")
+
+    @cached_property
+    def features(self) -> tuple[Feature, ...]:
+        declared = {feature.name: feature for group in self.groups for feature in group.features}
+        return tuple(declared[name] for name in self.names or declared)
 
     @property
-    def features(self) -> tuple[Feature, ...]:
-        return tuple(feature for group in self.groups for feature in group.features)
+    def label(self) -> str:
+        """The name as tables and assets can bear it: behavioural@2 is behavioural_2."""
+        return re.sub(r"[^a-z0-9_]", "_", self.name)
 
 
 BEHAVIOURAL = FeatureSet("behavioural@1", GROUPS)
+"""The current set: what models train on and readers read where nothing else is asked for."""
+
+SETS: tuple[FeatureSet, ...] = (BEHAVIOURAL,)
+"""Every set that is computed and may be published, side by side."""
 
 
 def group_named(name: str) -> FeatureGroup:
@@ -45,3 +76,11 @@ def group_named(name: str) -> FeatureGroup:
         if group.name == name:
             return group
     raise KeyError(f"no feature group {name!r}; there are {', '.join(group.name for group in GROUPS)}")
+
+
+def set_named(name: str) -> FeatureSet:
+    """The set called `name`; raises `KeyError` with the names that exist."""
+    for one in SETS:
+        if one.name == name:
+            return one
+    raise KeyError(f"no feature set {name!r}; there are {', '.join(one.name for one in SETS)}")

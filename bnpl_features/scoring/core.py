@@ -29,7 +29,8 @@ the policy gives no score."""
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
-    """What the checkout gets. `probability` is null where the policy gives no score; then the decision is `review`."""
+    """What the checkout gets. `probability` is null where the policy gives no score; then the decision is `review`.
+    `feature_set` is that which the features were read from; `warnings` are for whoever runs the service."""
 
     request_id: str
     transaction_id: str
@@ -44,6 +45,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     feature_version: int | None
     feature_partition: date | None
     fallback: str | None
+    feature_set: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,10 @@ def score(
     models: ActiveModels,
     rules: Rules,
     assigned: Assigned | None = None,
+    warning: str = "",
 ) -> Scored:
-    """Tens of microseconds; `layout` is that of the answer's version, None where that is not known.
+    """Tens of microseconds; `layout` is that of the answer's version, None where that is not known; `warning` is what
+    is to be said of its feature set.
 
     Raises `NoModel`, and `ModelInputError` for a purchase that the model refuses.
     """
@@ -106,6 +111,8 @@ def score(
         feature_version=answer.version,
         feature_partition=answer.partition_date,
         fallback=fallback,
+        feature_set=layout.feature_set if layout else None,
+        warnings=(warning,) if warning else (),
     )
     return Scored(prediction, model, columns, vector)
 

@@ -38,6 +38,12 @@ def metrics_of(service: Service) -> bytes:
                 "Predictions; features is why the behavioural model did not score, or their status.",
                 counted(prediction_labels, {tuple(key): count for key, count in measures.predictions.items()}),
             ),
+            (
+                "bnpl_deprecated_reads_total",
+                "counter",
+                "Predictions from a feature set that is deprecated.",
+                counted(("feature_set",), {(name,): count for name, count in measures.deprecated.items()}),
+            ),
             ("bnpl_reasons_late_total", "counter", "Answers without reasons due.", [((), measures.late_reasons)]),
             ("bnpl_requests_timed_out_total", "counter", "Requests never sent whole.", [((), measures.timed_out)]),
             ("bnpl_lookup_seconds", "histogram", "Lookups in the online store.", lookup_samples),

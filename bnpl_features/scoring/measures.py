@@ -19,6 +19,7 @@ class Measures:
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, int]] = Counter()
         self.predictions: Counter[tuple[str, str, str, str, str]] = Counter()
+        self.deprecated: Counter[str] = Counter()
         self.late_reasons = 0
         self.timed_out = 0
         self.buckets = [0] * (len(BOUNDS_SECONDS) + 1)

@@ -33,6 +33,12 @@ class ActiveModels:
         return None if isinstance(found, ModelLayoutMismatch) else found
 
     @property
+    def feature_sets(self) -> frozenset[str]:
+        """The sets that the models at hand were trained on."""
+        layouts = [one.inputs.layout for one in (*self.champions.values(), *self.versions.values())]
+        return frozenset(layout.feature_set for layout in layouts if layout is not None)
+
+    @property
     def mismatches(self) -> tuple[str, ...]:
         """Why models could not read a layout that was served."""
         return tuple(str(one) for one in self._readings.values() if isinstance(one, ModelLayoutMismatch))

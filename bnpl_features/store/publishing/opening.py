@@ -30,6 +30,7 @@ def open_publication(
     provenance: Provenance,
     retention: Retention,
     lease: str,
+    deprecated_on: date | None = None,
 ) -> Plan:
     """A version number and a plan for it; call it holding the lease.
 
@@ -61,6 +62,7 @@ def open_publication(
         began_at=began_at,
         removed=tuple(removed),
         folder=folder,
+        deprecated_on=deprecated_on,
     )
     plan.save()
     return plan

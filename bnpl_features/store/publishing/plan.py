@@ -42,6 +42,7 @@ class Plan:
     began_at: float
     removed: tuple[int, ...]
     folder: Path
+    deprecated_on: date | None = None
 
     def save(self) -> None:
         value = {
@@ -56,6 +57,7 @@ class Plan:
             "provenance": asdict(self.provenance),
             "began_at": self.began_at,
             "removed": self.removed,
+            "deprecated_on": self.deprecated_on.isoformat() if self.deprecated_on else None,
         }
         _write(self.folder / "plan.json", value)
 
@@ -76,6 +78,7 @@ class Plan:
             began_at=value["began_at"],
             removed=tuple(value["removed"]),
             folder=folder,
+            deprecated_on=date.fromisoformat(value["deprecated_on"]) if value["deprecated_on"] else None,
         )
 
     @property

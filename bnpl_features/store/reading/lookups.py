@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import TypedDict, Unpack
 
 from bnpl_features.errors import LayoutMismatch
+from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.store.address import parse_address
 from bnpl_features.store.codec import Projection
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
@@ -31,6 +32,7 @@ class ReaderOptions(TypedDict, total=False):
     """How to read. Each may be left out.
 
     namespace: environment or tenant (`bnpl`).
+    feature_set: the set that is read where a lookup names no other (the current one of this release).
     customer_key: the secret shared with the publisher; previous_customer_keys: those before, while it is changed.
     budget_seconds: what a lookup may take (0.005), connecting and retries included.
     stale_after: the age from which features are `stale`, counted from the partition's end (30 hours).
@@ -40,6 +42,7 @@ class ReaderOptions(TypedDict, total=False):
     """
 
     namespace: str
+    feature_set: str
     customer_key: bytes
     previous_customer_keys: Sequence[bytes]
     budget_seconds: float
@@ -59,7 +62,7 @@ class Lookups:
         self.stats = LookupStats()
         self.follower = Follower(
             self.address,
-            Keyspace(options.get("namespace", "bnpl")),
+            Keyspace(options.get("namespace", "bnpl"), options.get("feature_set", BEHAVIOURAL.name)),
             [
                 CustomerKey(secret)
                 for secret in (options.get("customer_key", b""), *options.get("previous_customer_keys", ()))
@@ -70,16 +73,21 @@ class Lookups:
         self._budget_seconds = options.get("budget_seconds", BUDGET_SECONDS)
         self.asker = Asker(self.follower, self._budget_seconds, options.get("replicas", Replicas.WHEN_PRIMARY_FAILS))
 
-    def look_up(self, customer_ids: Sequence[str], features: tuple[str, ...] | None) -> Steps[list[Answer]]:
+    def look_up(
+        self, customer_ids: Sequence[str], features: tuple[str, ...] | None, feature_set: str | None = None
+    ) -> Steps[list[Answer]]:
         """One answer a customer, in order, all from one version."""
         started = time.monotonic()
-        served = self.follower.served
+        wanted = feature_set or self.follower.feature_set
+        served = self.follower.served_of(wanted)
         if served is None:
-            return self._observed([without_version(features, self.follower.why_nothing)] * len(customer_ids), started)
+            nothing = without_version(features, self.follower.why_nothing(wanted), wanted)
+            return self._observed([nothing] * len(customer_ids), started)
+        served.was_read = True
         try:
             projection = served.projected(features) if features else served.projection
         except LayoutMismatch as error:
-            return self._observed([without_version(features, str(error))] * len(customer_ids), started)
+            return self._observed([without_version(features, str(error), wanted)] * len(customer_ids), started)
         requests = [served.request(customer_id) for customer_id in customer_ids]
         found = yield from self.asker.replies(requests, started + self._budget_seconds)
         return self._observed(self._answers(served, projection, found), started)

@@ -35,6 +35,12 @@ class LookupCollector(Collector):
         if follower.served is not None:
             manifest = follower.served.manifest
             yield GaugeMetricFamily("bnpl_served_version", "The version served.", value=manifest.version)
+        deprecated = GaugeMetricFamily(
+            "bnpl_feature_set_deprecated", "1 where a set that is followed is deprecated.", labels=["feature_set"]
+        )
+        for served in follower.all_served:
+            deprecated.add_metric([served.manifest.layout.feature_set], float(bool(served.deprecation)))
+        yield deprecated
         circuits = GaugeMetricFamily("bnpl_circuit_open", "1 where a server is not asked.", labels=["server"])
         for server, breaker in dict(self._lookups.asker.breakers).items():
             circuits.add_metric([str(server)], float(breaker.is_open))
