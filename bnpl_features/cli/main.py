@@ -18,6 +18,7 @@ from bnpl_features.cli.pipeline import backfill, run, up
 from bnpl_features.cli.purchases import load, simulate
 from bnpl_features.cli.scoring import api_key, serve
 from bnpl_features.cli.serving import activate, get, retire_command, rollback, versions
+from bnpl_features.cli.sets import sets
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -34,7 +35,7 @@ def commands() -> None:
 
 _COMMANDS = (
     (simulate, load, run, backfill, up, demo),
-    (features, get, versions, activate, rollback, retire_command),
+    (features, sets, get, versions, activate, rollback, retire_command),
     (erase_command, readmit_command, erasures),
     (train, evaluate, models, promote),
     (serve, api_key, experiments),

@@ -70,6 +70,7 @@ def test_where_all_is_well_every_finding_says_so(healthy: dict[str, str]) -> Non
     assert [finding.subject for finding in findings] == [
         "settings",
         "customer key",
+        "declarations",
         "warehouse",
         "source",
         "source",

@@ -112,7 +112,7 @@ class Follower:
             return self._why_nothing
         if feature_set not in self._sets:
             return f"feature set {feature_set} is not followed by this reader; call follow({feature_set!r}) first"
-        return f"nothing of feature set {feature_set} was published to this namespace yet"
+        return f"nothing was published of feature set {feature_set} to this namespace yet"
 
     @property
     def age_seconds(self) -> float:

@@ -96,7 +96,7 @@ def test_a_set_that_was_never_published_is_unavailable_and_says_so(shop: Shop) -
         answer = reader.get("customer-0")
 
     assert answer.status is Status.UNAVAILABLE
-    assert "nothing of feature set behavioural@9 was published" in answer.reason
+    assert "nothing was published of feature set behavioural@9" in answer.reason
 
 
 def test_a_switch_or_rollback_of_one_set_leaves_the_others_alone(shop: Shop) -> None:
