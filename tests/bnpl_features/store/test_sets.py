@@ -196,6 +196,7 @@ def test_a_damaged_set_does_not_hold_up_the_others(shop: Shop) -> None:
 
 
 def test_readers_of_a_deprecated_set_are_warned_once(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("WARNING", logger="bnpl_features.store")
     shop.publish(deprecated_on=date(2024, 6, 30))
 
     with shop.reader() as reader:
