@@ -9,8 +9,10 @@ from assets.feature_groups import WAREHOUSE_POOL, group_key
 from assets.metadata import fingerprint, table_schema, written_metadata
 from assets.partitions import DAILY, days_of, labels
 from bnpl_features.derive.query import vectors_query
+from bnpl_features.derive.range_query import vectors_range_query
 from bnpl_features.derive.table import vectors_table
 from bnpl_features.features.catalog import BEHAVIOURAL
+from bnpl_features.warehouse.backfill import parts_of
 from resources.warehouse import WarehouseResource
 
 VECTORS = dg.AssetKey("feature_vectors")
@@ -41,8 +43,14 @@ VECTORS_TABLE = vectors_table(BEHAVIOURAL)
 )
 def feature_vectors(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     with library_errors(), warehouse.open() as engine:
-        for day in days_of(context):
-            asked_by = labels(context, VECTORS_TABLE.name, day)
-            written = engine.replace_partition(VECTORS_TABLE, day, vectors_query(BEHAVIOURAL, day), asked_by)
-            context.add_asset_metadata(written_metadata(written), partition_key=day.isoformat())
+        for part in parts_of(days_of(context)):
+            asked_by = labels(context, VECTORS_TABLE.name, part[0])
+            if len(part) > 1:
+                query = vectors_range_query(BEHAVIOURAL, part[0], part[-1])
+                found = engine.replace_partitions(VECTORS_TABLE, part, query, asked_by)
+            else:
+                query = vectors_query(BEHAVIOURAL, part[0])
+                found = {part[0]: engine.replace_partition(VECTORS_TABLE, part[0], query, asked_by)}
+            for day, written in found.items():
+                context.add_asset_metadata(written_metadata(written), partition_key=day.isoformat())
     return dg.MaterializeResult()

@@ -7,6 +7,7 @@ import logging
 import click
 
 from bnpl_features import __version__
+from bnpl_features.cli.backfilling import backfill
 from bnpl_features.cli.capacity import capacity
 from bnpl_features.cli.catalogue import features
 from bnpl_features.cli.demo import demo
@@ -14,7 +15,7 @@ from bnpl_features.cli.doctor import doctor
 from bnpl_features.cli.erasing import erase_command, erasures, readmit_command
 from bnpl_features.cli.experimenting import experiments
 from bnpl_features.cli.models import evaluate, models, promote, train
-from bnpl_features.cli.pipeline import backfill, run, up
+from bnpl_features.cli.pipeline import run, up
 from bnpl_features.cli.purchases import load, simulate
 from bnpl_features.cli.scoring import api_key, serve
 from bnpl_features.cli.serving import activate, get, retire_command, rollback, versions

@@ -23,7 +23,10 @@ from bnpl_features.store.versions import State, list_versions
 
 @click.group()
 def sets() -> None:
-    """Feature sets: list, lock, readers, withdraw."""
+    """Feature sets: which there are, who reads them, what they mean, and their end.
+
+    Example: bnpl-features sets list
+    """
 
 
 @sets.command(name="list")

@@ -45,6 +45,17 @@ def profile_query(group: FeatureGroup, partition: date) -> Query:
     return Query("\nUNION ALL\n".join(parts), {"partition_date": partition})
 
 
+def profile_range_query(group: FeatureGroup, first: date, last: date) -> Query:
+    """The rows of `profile_query` of each partition of a range, with their partition_date."""
+    parts = [
+        f"SELECT partition_date, '{feature.name}' AS feature, {_bin(feature)} AS bin, COUNT(*) AS customers\n"
+        f"FROM {group.table}\nWHERE partition_date BETWEEN @first_partition AND @last_partition\n"
+        "GROUP BY partition_date, bin"
+        for feature in group.features
+    ]
+    return Query("\nUNION ALL\n".join(parts), {"first_partition": first, "last_partition": last})
+
+
 def _bin(feature: Feature) -> str:
     if feature.kind is Kind.NAME:
         conditions = [f"{feature.name} = '{name}'" for name in feature.storage.names]

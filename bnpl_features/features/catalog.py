@@ -16,8 +16,6 @@ from bnpl_features.features.volume import VOLUME
 
 GROUPS: tuple[FeatureGroup, ...] = (VOLUME, TEMPORAL, CATEGORY, DEVICE, RISK_EVOLUTION)
 
-_SET_NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}@[1-9][0-9]{0,5}")
-
 
 @dataclass(frozen=True)
 class FeatureSet:
@@ -37,8 +35,6 @@ class FeatureSet:
     meaning: str = ""
 
     def __post_init__(self) -> None:
-        if not _SET_NAME.fullmatch(self.name):
-            raise DeclarationError(f"feature set {self.name!r}: a name and a version, such as behavioural@2")
         seen: dict[str, str] = {}
         for group in self.groups:
             for feature in group.features:

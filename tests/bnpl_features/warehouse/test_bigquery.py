@@ -21,6 +21,7 @@ import pytest
 from google.cloud import bigquery
 
 from bnpl_features.derive.query import Query, group_query, vectors_query
+from bnpl_features.derive.range_query import group_range_query
 from bnpl_features.derive.table import Table, TableColumn, group_table, transactions_table, vectors_table
 from bnpl_features.errors import (
     BnplFeaturesError,
@@ -85,6 +86,13 @@ def visits(**by_customer: int | None) -> Query:
     return Query(f"SELECT customer_id, visits FROM UNNEST(ARRAY<STRUCT<customer_id STRING, visits INT64>>[{rows}])")
 
 
+def _nulls(table: Table) -> str:
+    """A row of a customer who is not there, to be replaced."""
+    types = [(column.name, column.type) for column in table.columns if column.name != "partition_date"]
+    empty = {"STRING": "''", "INT64": "0", "FLOAT64": "0.0"}
+    return ", ".join(f"{empty[kind]} AS {name}" for name, kind in types)
+
+
 def held(warehouse: BigQueryWarehouse, partition: date, table: Table = VISITS) -> dict[str, int]:
     batches = warehouse.read_partition(table, partition, ("visits", "customer_id"), LABELS)
     rows = [row for batch in batches for row in batch.to_pylist()]
@@ -110,6 +118,26 @@ class TestComputation:
         expected = frame(edge_case_warehouse.read(query, LABELS))
         assert written.rows == len(expected) > 0
         assert_same(stored, expected[list(columns)])
+
+    def test_a_range_of_partitions_is_written_by_one_statement_with_the_rows_that_duckdb_gives(
+        self, running_emulator: emulator.Emulator, edge_case_warehouse: DuckDBWarehouse
+    ) -> None:
+        warehouse = new_warehouse(running_emulator)
+        warehouse.upsert_transactions(iter(edge_case_transactions().to_batches()), LABELS)
+        days = [PARTITION - timedelta(days=1), PARTITION]
+        for group in GROUPS:
+            table = group_table(group)
+            columns = ("customer_id", *(feature.name for feature in group.features))
+            warehouse.replace_partition(table, days[0], Query(f"SELECT {_nulls(table)}"), LABELS)
+
+            written = warehouse.replace_partitions(table, days, group_range_query(group, *days), LABELS)
+
+            for day in days:
+                stored = frame(warehouse.read_partition(table, day, columns, LABELS))
+                assert written[day].rows == len(stored) > 0
+                if not group.of:
+                    expected = frame(edge_case_warehouse.read(group_query(group, day), LABELS))
+                    assert_same(stored, expected[list(columns)])
 
     def test_the_vectors_join_the_groups(self, running_emulator: emulator.Emulator) -> None:
         warehouse = new_warehouse(running_emulator)
