@@ -1,4 +1,4 @@
-"""All features of a customer side by side: what is published."""
+"""All features of a customer side by side: what every set is published from."""
 
 from datetime import date
 
@@ -11,12 +11,12 @@ from assets.partitions import DAILY, days_of, labels
 from bnpl_features.derive.query import vectors_query
 from bnpl_features.derive.range_query import vectors_range_query
 from bnpl_features.derive.table import vectors_table
-from bnpl_features.features.catalog import BEHAVIOURAL
+from bnpl_features.features.catalog import ALL_FEATURES
 from bnpl_features.warehouse.backfill import parts_of
 from resources.warehouse import WarehouseResource
 
 VECTORS = dg.AssetKey("feature_vectors")
-VECTORS_TABLE = vectors_table(BEHAVIOURAL)
+VECTORS_TABLE = vectors_table()
 
 
 @dg.asset(
@@ -24,17 +24,17 @@ VECTORS_TABLE = vectors_table(BEHAVIOURAL)
     description=VECTORS_TABLE.description,
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=[group_key(group) for group in BEHAVIOURAL.groups],
+    deps=[group_key(group) for group in ALL_FEATURES.groups],
     group_name="features",
     owners=["team:risk-features"],
     kinds={"bigquery", "sql"},
-    code_version=fingerprint(vectors_query(BEHAVIOURAL, date(2024, 1, 1)).sql),
+    code_version=fingerprint(vectors_query(ALL_FEATURES, date(2024, 1, 1)).sql),
     metadata={
         "dagster/column_schema": table_schema(VECTORS_TABLE),
         "dagster/column_lineage": dg.TableColumnLineage(
             {
                 feature.name: [dg.TableColumnDep(group_key(group), feature.name)]
-                for group in BEHAVIOURAL.groups
+                for group in ALL_FEATURES.groups
                 for feature in group.features
             }
         ),
@@ -46,10 +46,10 @@ def feature_vectors(context: dg.AssetExecutionContext, warehouse: WarehouseResou
         for part in parts_of(days_of(context)):
             asked_by = labels(context, VECTORS_TABLE.name, part[0])
             if len(part) > 1:
-                query = vectors_range_query(BEHAVIOURAL, part[0], part[-1])
+                query = vectors_range_query(ALL_FEATURES, part[0], part[-1])
                 found = engine.replace_partitions(VECTORS_TABLE, part, query, asked_by)
             else:
-                query = vectors_query(BEHAVIOURAL, part[0])
+                query = vectors_query(ALL_FEATURES, part[0])
                 found = {part[0]: engine.replace_partition(VECTORS_TABLE, part[0], query, asked_by)}
             for day, written in found.items():
                 context.add_asset_metadata(written_metadata(written), partition_key=day.isoformat())

@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from bnpl_features.derive.meaning import SQL, Parts, feature_parts, set_fingerprint
+from bnpl_features.derive.meaning import SQL, Parts, defaults_digest, feature_parts, set_fingerprint
 from bnpl_features.errors import DeclarationsChanged
 from bnpl_features.features.catalog import GROUPS, SETS, FeatureSet
 from bnpl_features.features.feature import FeatureGroup
@@ -28,12 +28,17 @@ _HEAD = """# What every feature and feature set means, as released. Written by `
 """
 
 
+_NEW_VERSION = "models were trained on {name} as it was; declare a new version of the set instead"
+
+
 @dataclass(frozen=True)
 class LockedSet:
-    """A set as recorded: its features in order; `deprecated_on` as an ISO date, or empty."""
+    """A set as recorded: its features in order; `deprecated_on` as an ISO date, or empty; a digest of its segments'
+    `defaults`, or empty."""
 
     fingerprint: str
     deprecated_on: str
+    defaults: str
     features: tuple[str, ...]
 
 
@@ -60,7 +65,8 @@ class Lock:
         lines += [f"{name} = {{{_inline(parts)}}}" for name, parts in self.features.items()]
         for name, one in self.sets.items():
             lines += [f"\n[sets.{_quoted(name)}]", f"fingerprint = {_quoted(one.fingerprint)}"]
-            lines += [f"deprecated_on = {_quoted(one.deprecated_on)}", "features = ["]
+            lines += [f"deprecated_on = {_quoted(one.deprecated_on)}", f"defaults = {_quoted(one.defaults)}"]
+            lines += ["features = ["]
             lines += [f"  {_quoted(feature)}," for feature in one.features] + ["]"]
         for act in self.accepted:
             lines += ["\n[[accepted]]", *(f"{key} = {_quoted(value)}" for key, value in vars(act).items())]
@@ -72,7 +78,7 @@ class Lock:
         try:
             value: dict[str, Any] = tomllib.loads(text)
             sets = {
-                name: LockedSet(one["fingerprint"], one["deprecated_on"], tuple(one["features"]))
+                name: LockedSet(one["fingerprint"], one["deprecated_on"], one["defaults"], tuple(one["features"]))
                 for name, one in value["sets"].items()
             }
             return cls(value["features"], sets, tuple(Accepted(**one) for one in value.get("accepted", ())))
@@ -132,6 +138,7 @@ def declared(groups: Sequence[FeatureGroup] = GROUPS, sets: Sequence[FeatureSet]
             one.name: LockedSet(
                 set_fingerprint(one),
                 one.deprecated_on.isoformat() if one.deprecated_on else "",
+                defaults_digest(one),
                 tuple(feature.name for feature in one.features),
             )
             for one in sets
@@ -176,6 +183,8 @@ def _sets(before: Lock, now: Lock, today: date) -> Iterator[Change]:
             yield Change(name, "is declared no more", "" if is_due else why)
             continue
         yield from _selection(name, locked.features, found.features)
+        if locked.defaults != found.defaults:
+            yield Change(name, "serves other values for missing ones", _NEW_VERSION.format(name=name))
         if locked.deprecated_on != found.deprecated_on:
             yield Change(
                 name, f"is deprecated on {found.deprecated_on}" if found.deprecated_on else "is kept after all"
@@ -186,7 +195,7 @@ def _sets(before: Lock, now: Lock, today: date) -> Iterator[Change]:
 
 
 def _selection(name: str, before: tuple[str, ...], now: tuple[str, ...]) -> Iterator[Change]:
-    new_version = f"models were trained on {name} as it was; declare a new version of the set instead"
+    new_version = _NEW_VERSION.format(name=name)
     lost = [feature for feature in before if feature not in now]
     if lost:
         yield Change(name, f"loses {', '.join(lost)}", new_version)

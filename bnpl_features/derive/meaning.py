@@ -40,9 +40,18 @@ def feature_parts(feature: Feature, group: FeatureGroup) -> dict[str, str]:
 
 
 def set_fingerprint(feature_set: FeatureSet) -> str:
-    """12 hex digits over the names, in order, and what each means."""
+    """12 hex digits over the names, in order, what each means, and what stands for missing values."""
     parts = {f.name: feature_parts(f, group) for group in feature_set.groups for f in group.features}
-    return digest_of([[feature.name, parts[feature.name]] for feature in feature_set.features])
+    features = [[feature.name, parts[feature.name]] for feature in feature_set.features]
+    return digest_of([features, defaults_digest(feature_set)] if feature_set.segments else features)
+
+
+def defaults_digest(feature_set: FeatureSet) -> str:
+    """What the set serves for missing values, by segment; empty where it has no segments."""
+    if not feature_set.segments or feature_set.unknown is None:
+        return ""
+    by_segment = {one.name: dict(one.defaults) for one in feature_set.segments if one.defaults}
+    return digest_of([feature_set.unknown.name, by_segment])
 
 
 def digest_of(value: object) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bnpl_features.derive.layout import TAG_BYTES, Layout
 from bnpl_features.errors import LayoutMismatch
 from bnpl_features.features.feature import Kind, Value
+from bnpl_features.features.segment import SEGMENT
 from bnpl_features.features.storage import HALF_LARGEST, Scale, Storage
 
 Floats = NDArray[np.float64]
@@ -67,7 +68,23 @@ class Codec:
         matrix = np.empty((len(records), len(self.layout.fields)), dtype=np.float64)
         for position, field in enumerate(self.layout.fields):
             matrix[:, position] = float_table(field.storage)[fields[field.name]]
+        for code, defaults in self._defaults.items():
+            inside = fields[SEGMENT] == code
+            for position, default in defaults.items():
+                missing = inside & np.isnan(matrix[:, position])
+                matrix[missing, position] = _as_number(self.layout.fields[position].storage, default)
         return matrix
+
+    @cached_property
+    def _defaults(self) -> dict[int, dict[int, Value]]:
+        """What stands for missing values: code of the segment -> position among the fields -> value."""
+        if not self.layout.segments:
+            return {}
+        names = self.layout.fields[self.layout.names.index(SEGMENT)].storage.names
+        return {
+            names.index(one.segment): {self.layout.names.index(name): value for name, value in one.values}
+            for one in self.layout.segments
+        }
 
     @cached_property
     def whole(self) -> Projection:
@@ -104,13 +121,38 @@ class Codec:
             self._unpack,
             [(position, _value_table(field.storage, field.kind)) for position, field in chosen],
             [(position, _number_table(field.storage)) for position, field in chosen],
+            self._fills([position for position, _ in chosen]),
         )
+
+    def _fills(self, chosen: Sequence[int]) -> Fills | None:
+        """What stands for missing values of a projection."""
+        if not self._defaults:
+            return None
+        fields = self.layout.fields
+        by_segment = {
+            code: tuple(
+                (at, defaults[position], _as_number(fields[position].storage, defaults[position]))
+                for at, position in enumerate(chosen)
+                if position in defaults
+            )
+            for code, defaults in self._defaults.items()
+        }
+        return Fills(self.layout.names.index(SEGMENT), by_segment)
+
+
+@dataclass(frozen=True, slots=True)
+class Fills:
+    """What stands for missing values: `by_segment` has, for the code at `position` of a record, triples of a position
+    in the projection, the value and its number."""
+
+    position: int
+    by_segment: Mapping[int, tuple[tuple[int, Value, float | None], ...]]
 
 
 class Projection:
     """Decodes some features of a record; without a record they are the declared defaults."""
 
-    __slots__ = ("_default_numbers", "_numbers", "_unpack", "_values", "defaults", "names")
+    __slots__ = ("_default_numbers", "_fills", "_numbers", "_unpack", "_values", "defaults", "names")
 
     def __init__(
         self,
@@ -120,8 +162,10 @@ class Projection:
         unpack: Callable[[bytes], tuple[int, ...]] = lambda record: (),
         values: Sequence[tuple[int, tuple[Value, ...]]] = (),
         numbers: Sequence[tuple[int, tuple[float, ...]]] = (),
+        fills: Fills | None = None,
     ) -> None:
         """`values` and `numbers` have a pair a feature: its position among a record's codes, and its table."""
+        self._fills = fills
         self.names = names
         self.defaults = defaults
         self._default_numbers = np.array(default_numbers, dtype=np.float64)
@@ -133,14 +177,24 @@ class Projection:
         if record is None:
             return self.defaults
         codes = self._unpack(record)
-        return tuple([table[codes[position]] for position, table in self._values])
+        values = [table[codes[position]] for position, table in self._values]
+        if self._fills is not None:
+            for at, value, _ in self._fills.by_segment.get(codes[self._fills.position], ()):
+                if values[at] is None:
+                    values[at] = value
+        return tuple(values)
 
     def vector(self, record: bytes | None) -> Floats:
         """float64 of the projection's width; null is NaN, a name is its position in the declared list."""
         if record is None:
             return self._default_numbers.copy()
         codes = self._unpack(record)
-        return np.array([table[codes[position]] for position, table in self._numbers], dtype=np.float64)
+        vector = np.array([table[codes[position]] for position, table in self._numbers], dtype=np.float64)
+        if self._fills is not None:
+            for at, _, number in self._fills.by_segment.get(codes[self._fills.position], ()):
+                if vector[at] != vector[at]:
+                    vector[at] = number
+        return vector
 
 
 def encode_column(storage: Storage, values: Floats) -> tuple[NDArray[np.uint16], int]:

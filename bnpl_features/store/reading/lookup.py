@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
+from bnpl_features.derive.layout import layout_of
 from bnpl_features.errors import LayoutMismatch
 from bnpl_features.features.catalog import BEHAVIOURAL, SETS
 from bnpl_features.features.feature import Value
+from bnpl_features.features.segment import SEGMENT
 from bnpl_features.store.codec import Codec, Floats, Projection
 from bnpl_features.store.keyspace import CustomerKey, Keyspace, bucket_of, field_of
 from bnpl_features.store.manifest import Manifest
@@ -61,6 +63,12 @@ class Answer:
 
     def __getitem__(self, name: str) -> Value:
         return self.values[self.names.index(name)]
+
+    @property
+    def segment(self) -> str | None:
+        """The customer's segment; that of unknown customers for one; None where the set has no segments."""
+        value = self[SEGMENT] if SEGMENT in self.names else None
+        return value if isinstance(value, str) else None
 
     def as_dict(self) -> dict[str, Value]:
         return dict(zip(self.names, self.values, strict=True))
@@ -133,7 +141,7 @@ class ServedVersion:
 def without_version(features: tuple[str, ...] | None, reason: str, feature_set: str = BEHAVIOURAL.name) -> Answer:
     """The declared defaults: without a manifest the reader's own catalogue is what it knows."""
     known = next((one for one in SETS if one.name == feature_set), BEHAVIOURAL)
-    declared = {feature.name: feature for feature in known.features}
+    declared = {field.name: field for field in layout_of(known).fields}
     names = features or tuple(declared)
     defaults = tuple(declared[name].default if name in declared else None for name in names)
     vector = [
