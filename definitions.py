@@ -5,14 +5,16 @@ import dagster as dg
 from assets.experiments import experiment_assets
 from assets.feature_groups import group_assets
 from assets.feature_vectors import feature_vectors
-from assets.publication import published_features
+from assets.publication import publication_assets
 from assets.training import training_assets
 from assets.transactions import transactions
 from automation.jobs import jobs
 from automation.schedules import daily_schedule
 from checks.completeness import completeness_checks
-from checks.consistency import published_consistency
+from checks.consistency import consistency_checks
+from checks.declarations import declarations_check
 from checks.drift import drift_checks
+from checks.readers import reader_checks
 from checks.schema import schema_checks
 from checks.transactions import transactions_checks
 from resources.gate import gate_of
@@ -26,7 +28,9 @@ asset_checks = [
     *schema_checks,
     *completeness_checks,
     *drift_checks,
-    published_consistency,
+    declarations_check,
+    *consistency_checks,
+    *reader_checks,
 ]
 
 defs = dg.Definitions(
@@ -34,7 +38,7 @@ defs = dg.Definitions(
         transactions,
         *group_assets,
         feature_vectors,
-        published_features,
+        *publication_assets,
         *training_assets,
         *experiment_assets,
     ],

@@ -5,7 +5,7 @@ from datetime import date
 import dagster as dg
 
 from assets.failures import library_errors
-from assets.metadata import fingerprint, table_schema, written_metadata
+from assets.metadata import fingerprint, segments_table, table_schema, written_metadata
 from assets.partitions import DAILY, days_of, labels
 from assets.transactions import TRANSACTIONS
 from bnpl_features.derive.lineage import inputs_of
@@ -14,6 +14,7 @@ from bnpl_features.derive.query import group_query
 from bnpl_features.derive.table import group_table, profiles_table
 from bnpl_features.features.catalog import GROUPS
 from bnpl_features.features.feature import FeatureGroup
+from bnpl_features.features.segment import SEGMENT_GROUP, SEGMENTS
 from bnpl_features.warehouse.backfill import compute as compute_range
 from resources.settings import SettingsResource
 from resources.warehouse import WarehouseResource
@@ -43,6 +44,7 @@ def group_asset(group: FeatureGroup) -> dg.AssetsDefinition:
             "dagster/column_schema": table_schema(table),
             "dagster/column_lineage": _lineage(group),
             "look_back_days": group.look_back.days,
+            **({"segments": dg.MetadataValue.md(segments_table(SEGMENTS))} if group is SEGMENT_GROUP else {}),
         },
         pool=WAREHOUSE_POOL,
     )

@@ -16,13 +16,15 @@ import dagster as dg
 from assets.failures import MAX_RETRIES, TRANSIENT, library_errors
 from assets.feature_vectors import VECTORS, VECTORS_TABLE
 from assets.gate import Verdict, examine
+from assets.metadata import segments_table
 from assets.partitions import DAILY, labels
 from bnpl_features import __version__
 from bnpl_features.connect import retention_of
 from bnpl_features.derive.layout import layout_of
+from bnpl_features.derive.meaning import set_fingerprint
 from bnpl_features.derive.partition import size_query
 from bnpl_features.derive.table import CUSTOMER_COLUMN
-from bnpl_features.features.catalog import BEHAVIOURAL
+from bnpl_features.features.catalog import BEHAVIOURAL, SETS, FeatureSet
 from bnpl_features.store.manifest import Provenance
 from bnpl_features.store.publisher import Publication, begin, finish, place
 from bnpl_features.store.publishing.batches import customer_batches
@@ -34,57 +36,70 @@ from resources.store import StoreResource
 from resources.warehouse import WarehouseResource
 
 PUBLISHED = dg.AssetKey("published_features")
+"""The current set's; the others' are named for their sets."""
+
 PUBLICATION_POOL = "publication"
 DEADLINE_CRON = "0 6 * * *"
 _LEASE_WAIT_SECONDS = 1_800.0
 """How long a run waits for the publication before it: the pool holds back only its first step."""
 
 
-@dg.op(
-    ins={"vectors": dg.In(dg.Nothing)},
-    out={"folder": dg.Out(str), "shares": dg.DynamicOut(list)},
-    pool=PUBLICATION_POOL,
-    description="Ask the gate, take a version number, encode the partition's customers by bucket range.",
-)
-def begin_publication(
-    context: dg.OpExecutionContext,
-    warehouse: WarehouseResource,
-    store: StoreResource,
-    settings: SettingsResource,
-    gate: GateResource,
-) -> Iterator[Any]:
-    _refuse_ranges(context)
-    day = date.fromisoformat(context.partition_key)
-    verdict = _refuse_unless_checked(context, gate.check_keys())
-    _refuse_unless_newest(context, gate.check_keys())
-    layout = layout_of(BEHAVIOURAL)
-    asked_by = labels(context, PUBLISHED.to_user_string(), day)
-    chosen = settings.load().store
-    with library_errors(), warehouse.open() as engine, store.open() as target:
-        size = next(engine.read(size_query(VECTORS_TABLE, day), asked_by)).to_pylist()[0]
-        batches = engine.read_partition(VECTORS_TABLE, day, (CUSTOMER_COLUMN, *layout.names), asked_by)
-        plan = begin(
-            target,
-            layout,
-            customer_batches(batches, layout),
-            partition=day,
-            customers=size["row_count"],
-            provenance=Provenance(
-                run_id=context.run.run_id,
-                code_version=__version__,
-                actor=context.run.tags.get("dagster/schedule_name") or context.run.tags.get("user", "operator"),
-                checks=verdict.checks,
-                overrides=verdict.overrides,
-            ),
-            retention=retention_of(chosen),
-            shared_folder=Path(chosen.publish_folder) if chosen.publish_folder else None,
-            lease_wait_seconds=_LEASE_WAIT_SECONDS,
-            report=_log(context),
-        )
-    yield dg.Output(str(plan.folder), output_name="folder")
-    for number in range(min(chosen.publish_workers, plan.ranges.count)):
-        share = list(range(number, plan.ranges.count, chosen.publish_workers))
-        yield dg.DynamicOutput(share, mapping_key=f"share_{number}", output_name="shares")
+def published_key(feature_set: FeatureSet) -> dg.AssetKey:
+    return PUBLISHED if feature_set.name == BEHAVIOURAL.name else dg.AssetKey(f"published_{feature_set.label}")
+
+
+def _begin(feature_set: FeatureSet) -> dg.OpDefinition:
+    """The first step of a set's publication."""
+
+    @dg.op(
+        name=f"begin_publication_{feature_set.label}",
+        ins={"vectors": dg.In(dg.Nothing)},
+        out={"folder": dg.Out(str), "shares": dg.DynamicOut(list)},
+        pool=PUBLICATION_POOL,
+        description="Ask the gate, take a version number, encode the partition's customers by bucket range.",
+    )
+    def begin_publication(
+        context: dg.OpExecutionContext,
+        warehouse: WarehouseResource,
+        store: StoreResource,
+        settings: SettingsResource,
+        gate: GateResource,
+    ) -> Iterator[Any]:
+        _refuse_ranges(context)
+        day = date.fromisoformat(context.partition_key)
+        verdict = _refuse_unless_checked(context, gate.check_keys())
+        _refuse_unless_newest(context, gate.check_keys())
+        layout = layout_of(feature_set)
+        asked_by = labels(context, published_key(feature_set).to_user_string(), day)
+        chosen = settings.load().store
+        with library_errors(), warehouse.open() as engine, store.open() as target:
+            size = next(engine.read(size_query(VECTORS_TABLE, day), asked_by)).to_pylist()[0]
+            batches = engine.read_partition(VECTORS_TABLE, day, (CUSTOMER_COLUMN, *layout.names), asked_by)
+            plan = begin(
+                target,
+                layout,
+                customer_batches(batches, layout),
+                partition=day,
+                customers=size["row_count"],
+                provenance=Provenance(
+                    run_id=context.run.run_id,
+                    code_version=__version__,
+                    actor=context.run.tags.get("dagster/schedule_name") or context.run.tags.get("user", "operator"),
+                    checks=verdict.checks,
+                    overrides=verdict.overrides,
+                ),
+                retention=retention_of(chosen),
+                shared_folder=Path(chosen.publish_folder) if chosen.publish_folder else None,
+                lease_wait_seconds=_LEASE_WAIT_SECONDS,
+                deprecated_on=feature_set.deprecated_on,
+                report=_log(context),
+            )
+        yield dg.Output(str(plan.folder), output_name="folder")
+        for number in range(min(chosen.publish_workers, plan.ranges.count)):
+            share = list(range(number, plan.ranges.count, chosen.publish_workers))
+            yield dg.DynamicOutput(share, mapping_key=f"share_{number}", output_name="shares")
+
+    return begin_publication
 
 
 @dg.op(description="Write some bucket ranges to the store and read them back; may be retried on its own.")
@@ -117,28 +132,51 @@ def finish_publication(
     return dg.Output(None, metadata=_metadata(publication))
 
 
-@dg.graph_asset(
-    key=PUBLISHED,
-    ins={"vectors": dg.AssetIn(VECTORS, dagster_type=dg.Nothing)},
-    description="The features as the scoring service reads them: a new version in Redis, switched to atomically.",
-    partitions_def=DAILY,
-    backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
-    group_name="serving",
-    owners=["team:risk-features"],
-    kinds={"redis"},
-    code_version=layout_of(BEHAVIOURAL).fingerprint[:12],
-)
-def _published_features(vectors: None) -> None:
-    folder, shares = begin_publication(vectors)
-    placed = shares.map(lambda share: place_ranges(folder, share)).collect()
-    return finish_publication(folder, placed)
+def publication_of(feature_set: FeatureSet) -> dg.AssetsDefinition:
+    """The asset that publishes a set: it can be materialised alone, whatever other sets do."""
+    begin_publication = _begin(feature_set)
+    layout = layout_of(feature_set)
 
-
-published_features = _published_features.map_asset_specs(
-    lambda spec: spec.replace_attributes(
-        freshness_policy=dg.FreshnessPolicy.cron(DEADLINE_CRON, timedelta(hours=4), timezone="UTC")
+    @dg.graph_asset(
+        name=published_key(feature_set).to_user_string(),
+        ins={"vectors": dg.AssetIn(VECTORS, dagster_type=dg.Nothing)},
+        description=(
+            f"The features of {feature_set.name} as the scoring service reads them: a new version in Redis, switched "
+            "to atomically."
+        ),
+        partitions_def=DAILY,
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+        group_name="serving",
+        owners=["team:risk-features"],
+        kinds={"redis"},
+        code_version=layout.fingerprint[:12],
+        metadata={
+            "feature_set": feature_set.name,
+            "fingerprint": set_fingerprint(feature_set),
+            "features": dg.MetadataValue.md("\n".join(f"{n}. {name}" for n, name in enumerate(layout.names, start=1))),
+            "record_bytes": layout.width_bytes,
+            "published_daily": feature_set.is_daily,
+            "deprecated_on": str(feature_set.deprecated_on or "not deprecated"),
+            **({"segments": dg.MetadataValue.md(segments_table(feature_set.segments))} if feature_set.segments else {}),
+        },
     )
-)
+    def published(vectors: None) -> None:
+        folder, shares = begin_publication(vectors)
+        placed = shares.map(lambda share: place_ranges(folder, share)).collect()
+        return finish_publication(folder, placed)
+
+    if not feature_set.is_daily:
+        return published
+    return published.map_asset_specs(
+        lambda spec: spec.replace_attributes(
+            freshness_policy=dg.FreshnessPolicy.cron(DEADLINE_CRON, timedelta(hours=4), timezone="UTC")
+        )
+    )
+
+
+publication_assets = [publication_of(one) for one in SETS]
+published_features = publication_assets[0]
+daily_publications = [asset for asset, one in zip(publication_assets, SETS, strict=True) if one.is_daily]
 
 
 def _refuse_ranges(context: dg.OpExecutionContext) -> None:
@@ -207,6 +245,7 @@ def _log(context: dg.OpExecutionContext) -> Report:
 def _metadata(publication: Publication) -> dict[str, Any]:
     manifest = publication.manifest
     return {
+        "feature_set": manifest.layout.feature_set,
         "version": manifest.version,
         "previous_version": publication.previous if publication.previous is not None else "none",
         "customers": manifest.customers,

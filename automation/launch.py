@@ -32,7 +32,7 @@ from rich.table import Table
 
 from assets.partitions import DAILY
 from automation.abandoned import end_abandoned_runs, known_to_live
-from automation.jobs import BACKFILL_JOB, CHECKED_JOB, DAILY_JOB
+from automation.jobs import BACKFILL_JOB, CHECKED_JOB, DAILY_JOB, PUBLISH_JOB
 from definitions import defs
 
 WRONG_INPUT, FAILED = 2, 5
@@ -41,7 +41,7 @@ _POLL_SECONDS = 0.25
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--job", choices=[DAILY_JOB, CHECKED_JOB, BACKFILL_JOB], default=DAILY_JOB)
+    parser.add_argument("--job", choices=[DAILY_JOB, CHECKED_JOB, BACKFILL_JOB, PUBLISH_JOB], default=DAILY_JOB)
     parser.add_argument("--tags", type=json.loads, default={}, help="run tags, as a JSON object")
     parser.add_argument("--select", nargs="+", default=[], help="assets of the job, instead of all of them")
     parser.add_argument("--verbose", action="store_true", help="show Dagster's own log")
@@ -81,7 +81,9 @@ def run_days(
     """One partition of a job, or a range of them, in this process, recorded in the instance like any other run."""
     definition = defs.resolve_job_def(job)
     if select:
-        definition = definition.get_subset(asset_selection={dg.AssetKey(name) for name in select})
+        keys = {dg.AssetKey(name) for name in select}
+        checks = {key for key in definition.asset_layer.asset_graph.asset_check_keys if key.asset_key in keys}
+        definition = definition.get_subset(asset_selection=keys, asset_check_selection=checks)
     ranged = {ASSET_PARTITION_RANGE_START_TAG: days[0], ASSET_PARTITION_RANGE_END_TAG: days[-1]}
     run_id = str(uuid4())
     started = time.monotonic()

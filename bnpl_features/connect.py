@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnpl_features.errors import SettingsError
+from bnpl_features.features.segment import SEGMENTS
 from bnpl_features.settings import ModelSettings, ScoringSettings, StoreSettings, WarehouseSettings
 from bnpl_features.store.connection import connect
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
@@ -65,12 +66,17 @@ def model_registry(settings: ModelSettings) -> Registry:
 def serving_of(settings: ScoringSettings, store: StoreSettings, url: str) -> Serving:
     """How the prediction service is configured, with the store at `url`."""
     with _extra("scoring"):
-        from bnpl_features.scoring.core import Rules
+        from bnpl_features.scoring.core import Rules, SegmentRules
         from bnpl_features.scoring.decision import Bands
         from bnpl_features.scoring.fallback import Policy
         from bnpl_features.scoring.http import Limits
         from bnpl_features.scoring.server import Serving
 
+    segments = {
+        one.name: SegmentRules(one.model or None, Bands(*one.bands) if one.bands else None)
+        for one in SEGMENTS
+        if one.model or one.bands
+    }
     actions = {
         "unknown_customer": settings.on_unknown_customer,
         "stale": settings.on_stale,
@@ -91,7 +97,7 @@ def serving_of(settings: ScoringSettings, store: StoreSettings, url: str) -> Ser
         models_folder=settings.models_folder,
         predictions_folder=settings.predictions_folder,
         keys_file=Path(settings.keys_file) if settings.keys_file else None,
-        rules=Rules(Bands(settings.review_from, settings.decline_from), Policy.of(actions)),
+        rules=Rules(Bands(settings.review_from, settings.decline_from), Policy.of(actions), segments),
         limits=Limits(settings.most_body_bytes, settings.most_in_batch, settings.most_in_flight),
         look_seconds=settings.look_seconds,
         request_seconds=settings.request_seconds,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 
 import click
 
 from bnpl_features.cli.output import acting_user, console, moment, named_exit, print_json, print_table
+from bnpl_features.cli.pipeline import DAY, days_between, launch
 from bnpl_features.connect import open_target
 from bnpl_features.derive.layout import layout_of
 from bnpl_features.derive.lock import Accepted, Lock, compare, declared, lock_path, recorded
 from bnpl_features.derive.meaning import set_fingerprint
 from bnpl_features.errors import DeclarationsChanged, PublicationRefused
-from bnpl_features.features.catalog import BEHAVIOURAL, SETS
+from bnpl_features.features.catalog import BEHAVIOURAL, SETS, set_named
 from bnpl_features.settings import load_settings
 from bnpl_features.store.connection import named_errors, url_of
 from bnpl_features.store.readers import Reader, readers_of
@@ -125,6 +127,21 @@ def readers(feature_set: str | None, as_json: bool) -> None:
     else:
         rows = [(one.feature_set, one.release, one.name, moment(one.seen_at)) for one in found]
         print_table("Readers", ("set", "release", "reader", "last seen (UTC)"), rows)
+
+
+@sets.command()
+@click.argument("feature_set", type=click.Choice([one.name for one in SETS]))
+@click.option("--partition", type=DAY, help="One day (default: yesterday, UTC).")
+def publish(feature_set: str, partition: datetime | None) -> None:
+    """Publish one set of a day that is computed and checked; other sets stay what they are.
+
+    Example: bnpl-features sets publish behavioural@2
+    """
+    one = set_named(feature_set)
+    asset = "published_features" if one is BEHAVIOURAL else f"published_{one.label}"
+    code = launch("publish_sets", days_between(partition, None, None), {"user": acting_user()}, [asset])
+    if code:
+        sys.exit(code)
 
 
 @sets.command()

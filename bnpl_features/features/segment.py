@@ -27,9 +27,9 @@ class Segment:
     `rule` says who is in it, unless an earlier segment has them. `defaults` are served for missing values of its
     customers, in sets that have segments: what such a customer is usually like. `feature_set` names the set whose
     features its model reads, from the same record (empty: all). `model` is the registry's name of its own model (empty:
-    the behavioural one scores). `review_from` and `decline_from` are its thresholds of decision, `drift_thresholds` its
-    (warn, error), where they differ from what is configured; `drift_reference` names the segment whose customers of the
-    days before it is compared with (empty: its own).
+    the behavioural one scores). `bands` are its (review_from, decline_from), `drift_thresholds` its (warn, error),
+    where they differ from what is configured; `drift_reference` names the segment whose customers of the days before
+    it is compared with (empty: its own).
     """
 
     name: str
@@ -38,14 +38,9 @@ class Segment:
     defaults: Mapping[str, Value] = field(default_factory=dict, hash=False)
     feature_set: str = ""
     model: str = ""
-    review_from: float | None = None
-    decline_from: float | None = None
+    bands: tuple[float, float] | None = None
     drift_thresholds: tuple[float, float] | None = None
     drift_reference: str = ""
-
-    def __post_init__(self) -> None:
-        if (self.review_from is None) != (self.decline_from is None):
-            raise DeclarationError(f"segment {self.name}: give both review_from and decline_from, or neither")
 
 
 NEW = Segment(

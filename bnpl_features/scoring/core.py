@@ -46,15 +46,28 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     feature_partition: date | None
     fallback: str | None
     feature_set: str | None = None
+    segment: str | None = None
     warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
+class SegmentRules:
+    """What is particular to a segment's customers: their model's name, their thresholds; None: as for everybody."""
+
+    model: str | None = None
+    bands: Bands | None = None
+
+
+EVERYBODY = SegmentRules()
+
+
+@dataclass(frozen=True)
 class Rules:
-    """What is configured: thresholds and fallbacks."""
+    """What is configured: thresholds and fallbacks; and what is declared of segments."""
 
     bands: Bands = field(default_factory=Bands)
     policy: Policy = field(default_factory=Policy)
+    segments: Mapping[str, SegmentRules] = field(default_factory=dict)
 
 
 class Reasons(StrEnum):
@@ -94,14 +107,16 @@ def score(
 
     Raises `NoModel`, and `ModelInputError` for a purchase that the model refuses.
     """
-    model, vector, fallback = choose(answer, layout, models, rules.policy, assigned)
+    segment = answer.segment
+    particular = rules.segments.get(segment, EVERYBODY) if segment else EVERYBODY
+    model, vector, fallback = choose(answer, layout, models, rules.policy, assigned, particular.model)
     columns = columns_of(purchase)
     probability = model.score_one(columns, vector) if model else None
     prediction = Prediction(
         request_id=request_id,
         transaction_id=purchase.transaction_id,
         probability=probability,
-        decision=Decision.REVIEW if probability is None else rules.bands.decision(probability),
+        decision=Decision.REVIEW if probability is None else (particular.bands or rules.bands).decision(probability),
         reasons=(),
         model=model.name if model else None,
         model_version=model.version if model else None,
@@ -112,6 +127,7 @@ def score(
         feature_partition=answer.partition_date,
         fallback=fallback,
         feature_set=layout.feature_set if layout else None,
+        segment=segment,
         warnings=(warning,) if warning else (),
     )
     return Scored(prediction, model, columns, vector)
@@ -133,13 +149,19 @@ def explained(scored: Scored) -> Prediction:
 
 
 def choose(
-    answer: Answer, layout: Layout | None, models: ActiveModels, policy: Policy, assigned: Assigned | None
+    answer: Answer,
+    layout: Layout | None,
+    models: ActiveModels,
+    policy: Policy,
+    assigned: Assigned | None,
+    of_segment: str | None = None,
 ) -> tuple[Model | None, Floats32 | None, str | None]:
-    """The model that scores (None: no score), the features that it takes, and why it is not the one meant.
+    """The model that scores (None: no score), the features that it takes, and why it is not the one meant. `of_segment`
+    is the name of the segment's own model, which scores where there is a champion of that name.
 
     Raises `NoModel` where there is none to fall back to.
     """
-    wanted, missing = _wanted(models, assigned)
+    wanted, missing = _wanted(models, assigned, of_segment)
     action = policy.action(answer.status)
     fallback: str | None
     if wanted is None:
@@ -161,8 +183,9 @@ def choose(
     return spare, None, fallback
 
 
-def _wanted(models: ActiveModels, assigned: Assigned | None) -> tuple[Model | None, str | None]:
-    champion = models.champions.get(BEHAVIOURAL)
+def _wanted(models: ActiveModels, assigned: Assigned | None, of_segment: str | None) -> tuple[Model | None, str | None]:
+    """An arm's model comes before that of a segment, and that before the behavioural one."""
+    champion = (models.champions.get(of_segment) if of_segment else None) or models.champions.get(BEHAVIOURAL)
     if assigned is None or assigned.model is None:
         return champion, None
     found = models.versions.get(assigned.model)

@@ -184,6 +184,14 @@ class Projection:
                     values[at] = value
         return tuple(values)
 
+    def value(self, record: bytes | None, name: str) -> Value:
+        """One of the values, without decoding the others; what is missing is not filled in."""
+        at = self.names.index(name)
+        if record is None:
+            return self.defaults[at]
+        position, table = self._values[at]
+        return table[self._unpack(record)[position]]
+
     def vector(self, record: bytes | None) -> Floats:
         """float64 of the projection's width; null is NaN, a name is its position in the declared list."""
         if record is None:

@@ -67,7 +67,7 @@ class Answer:
     @property
     def segment(self) -> str | None:
         """The customer's segment; that of unknown customers for one; None where the set has no segments."""
-        value = self[SEGMENT] if SEGMENT in self.names else None
+        value = self.projection.value(self.record, SEGMENT) if SEGMENT in self.names else None
         return value if isinstance(value, str) else None
 
     def as_dict(self) -> dict[str, Value]:

@@ -42,7 +42,7 @@ def test_duckdb_gives_the_oracles_segments(
     partition: date,
     expected: pd.DataFrame,
     edge_case_warehouse: DuckDBWarehouse,
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path: Path,
 ) -> None:
     computed = DuckDBWarehouse(tmp_path)
     for group in SEGMENT_GROUP.of:
