@@ -64,6 +64,7 @@ class ModelSettings:
     registry_url: str = field(default="", repr=False)
     registry_prefix: str = "bnpl"
     folder: Path = Path(".bnpl/models")
+    feature_set: str = "behavioural@1"
     training_days: int = 120
     maturity_days: int = 60
     max_rows: int = 1_000_000
@@ -152,6 +153,7 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "BNPL_MODEL_REGISTRY_URL": ("model", "registry_url"),
     "BNPL_MODEL_REGISTRY_PREFIX": ("model", "registry_prefix"),
     "BNPL_MODEL_FOLDER": ("model", "folder"),
+    "BNPL_MODEL_FEATURE_SET": ("model", "feature_set"),
     "BNPL_MODEL_TRAINING_DAYS": ("model", "training_days"),
     "BNPL_MODEL_MATURITY_DAYS": ("model", "maturity_days"),
     "BNPL_MODEL_MAX_ROWS": ("model", "max_rows"),

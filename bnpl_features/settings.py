@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bnpl_features.errors import SettingsError
-from bnpl_features.features.catalog import BEHAVIOURAL
+from bnpl_features.features.catalog import ALL_FEATURES, SETS
 from bnpl_features.sections import (
     VARIABLES,
     CheckSettings,
@@ -87,6 +87,9 @@ def load_settings(
     )
     if settings.warehouse.engine not in ENGINES:
         raise SettingsError(f"warehouse engine {settings.warehouse.engine!r}: choose one of {', '.join(ENGINES)}")
+    if settings.model.feature_set not in [one.name for one in SETS]:
+        listed = ", ".join(one.name for one in SETS)
+        raise SettingsError(f"model.feature_set {settings.model.feature_set!r}: choose one of {listed}")
     _require_order("checks.drift_warn and drift_error", settings.checks.drift_warn, settings.checks.drift_error)
     return settings
 
@@ -180,7 +183,7 @@ def _thresholds(name: str, value: Any) -> dict[str, tuple[float, float]]:
     """Feature -> (warn, error)."""
     if not isinstance(value, dict):
         raise SettingsError(f"{name} is {value!r}; write [{name}] and feature = [warn, error] below")
-    _refuse_unknown(f"{name} names unknown features", value, [feature.name for feature in BEHAVIOURAL.features])
+    _refuse_unknown(f"{name} names unknown features", value, [feature.name for feature in ALL_FEATURES.features])
     pairs = {}
     for feature, pair in value.items():
         if not isinstance(pair, list) or len(pair) != 2:

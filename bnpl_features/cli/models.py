@@ -12,6 +12,7 @@ from bnpl_features.cli.model_tables import print_ablation, print_evaluation, pri
 from bnpl_features.cli.output import acting_user, console, moment, named_exit, print_json, print_table, progress_bar
 from bnpl_features.cli.purchases import yesterday
 from bnpl_features.connect import model_registry, open_warehouse, training_spec
+from bnpl_features.features.catalog import set_named
 from bnpl_features.settings import ModelSettings, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ def train_and_register(
             chosen.training_sets,
             labels={"asset": "training_set"},
             progress=report,
+            feature_set=set_named(chosen.feature_set),
         )
     training = read_training_set(folder)
     trained = [train_model(name, training, threads=chosen.threads) for name in _NAMES]

@@ -12,7 +12,7 @@ import numpy as np
 from bnpl_features import __version__
 from bnpl_features.derive.layout import Layout
 from bnpl_features.errors import TrainingRefused
-from bnpl_features.features.catalog import BEHAVIOURAL as BEHAVIOURAL_SET
+from bnpl_features.features.catalog import ALL_FEATURES
 from bnpl_features.features.feature import Kind
 from bnpl_features.risk_model.calibration import fit_calibration
 from bnpl_features.risk_model.model import Inputs, Model
@@ -119,7 +119,7 @@ def train(name: str, training: TrainingSet, inputs: Inputs | None = None, *, thr
 
 def risk_directions(inputs: Inputs) -> list[int]:
     """The monotone constraint of each input, as its declaration says."""
-    declared = {feature.name: feature.risk_direction for feature in BEHAVIOURAL_SET.features}
+    declared = {feature.name: feature.risk_direction for feature in ALL_FEATURES.features}
     return [*(one.risk_direction for one in inputs.purchase), *(declared.get(name, 0) for name in inputs.behavioural)]
 
 
