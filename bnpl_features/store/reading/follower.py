@@ -54,6 +54,7 @@ class Follower:
         self._served: dict[str, ServedVersion] = {}
         self._sets: tuple[str, ...] = (keyspace.feature_set,)
         self._why_nothing = "the store was not reached yet"
+        self._damaged: dict[str, str] = {}
         self._announced_at: dict[str, float] = {}
         self._address = address
         self._keyspace = keyspace
@@ -108,8 +109,8 @@ class Follower:
 
     def why_nothing(self, feature_set: str) -> str:
         """Why `served_of` has nothing."""
-        if self._why_nothing:
-            return self._why_nothing
+        if self._why_nothing or feature_set in self._damaged:
+            return self._why_nothing or self._damaged[feature_set]
         if feature_set not in self._sets:
             return f"feature set {feature_set} is not followed by this reader; call follow({feature_set!r}) first"
         return f"nothing was published of feature set {feature_set} to this namespace yet"
@@ -204,10 +205,12 @@ class Follower:
                 manifest = manifest_of(client, keyspace, version)
                 served = ServedVersion(manifest, keyspace, self._keys, self._stale_after)
             except BnplFeaturesError as error:
+                self._damaged[name] = str(error)
                 return error
             if served.deprecation and not (held and held.deprecation):
                 _LOG.warning("%s", served.deprecation)
             self._served[name] = served
+        self._damaged.pop(name, None)
         self._confirmed_at[name] = time.monotonic()
         return None
 

@@ -190,6 +190,7 @@ def test_a_damaged_set_does_not_hold_up_the_others(shop: Shop) -> None:
     with shop.reader() as reader:
         with pytest.raises(Exception, match="a manifest cannot be read"):
             reader.follow(NEWER.feature_set)
+        assert "cannot be read" in reader.get("customer-0", feature_set=NEWER.feature_set).reason
         shop.publish(day=NEXT_DAY, mark=7)
         wait_until(lambda: reader.get("customer-0")["txn_count_7d"] == 7, "the first set's switch is seen")
         assert reader.lookups.follower.age_seconds < 5
