@@ -45,9 +45,9 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     feature_version: int | None
     feature_partition: date | None
     fallback: str | None
-    feature_set: str | None = None
-    segment: str | None = None
-    warnings: tuple[str, ...] = ()
+    feature_set: str | None
+    segment: str | None
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
