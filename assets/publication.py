@@ -15,7 +15,7 @@ import dagster as dg
 
 from assets.failures import MAX_RETRIES, TRANSIENT, library_errors
 from assets.feature_vectors import VECTORS, VECTORS_TABLE
-from assets.gate import Verdict, examine
+from assets.gate import refuse_ranges, refuse_unless_checked, refuse_unless_newest
 from assets.metadata import segments_table
 from assets.partitions import DAILY, labels
 from bnpl_features import __version__
@@ -65,10 +65,10 @@ def _begin(feature_set: FeatureSet) -> dg.OpDefinition:
         settings: SettingsResource,
         gate: GateResource,
     ) -> Iterator[Any]:
-        _refuse_ranges(context)
+        refuse_ranges(context)
         day = date.fromisoformat(context.partition_key)
-        verdict = _refuse_unless_checked(context, gate.check_keys())
-        _refuse_unless_newest(context, gate.check_keys())
+        verdict = refuse_unless_checked(context, gate.check_keys())
+        refuse_unless_newest(context, gate.check_keys())
         layout = layout_of(feature_set)
         asked_by = labels(context, published_key(feature_set).to_user_string(), day)
         chosen = settings.load().store
@@ -177,49 +177,6 @@ def publication_of(feature_set: FeatureSet) -> dg.AssetsDefinition:
 publication_assets = [publication_of(one) for one in SETS]
 published_features = publication_assets[0]
 daily_publications = [asset for asset, one in zip(publication_assets, SETS, strict=True) if one.is_daily]
-
-
-def _refuse_ranges(context: dg.OpExecutionContext) -> None:
-    """Checks belong to one partition each, and only one version can be the newest."""
-    if len(context.partition_keys) > 1:
-        first, *_, last = context.partition_keys
-        raise dg.Failure(
-            description=(
-                f"partitions {first} to {last} are not published: one partition a run. Compute the range with the "
-                f"backfill job, then run the daily job for {last}"
-            ),
-            allow_retries=False,
-        )
-
-
-def _refuse_unless_checked(context: dg.OpExecutionContext, checks: list[dg.AssetCheckKey]) -> Verdict:
-    verdict = examine(context.instance, checks, context.partition_key, VECTORS)
-    if verdict.refusals:
-        raise dg.Failure(
-            description=(
-                f"partition {context.partition_key} is not published, the active version stays: "
-                f"its gating checks do not allow it; "
-                "mend the cause and run the daily job for this partition again. " + "; ".join(verdict.refusals)
-            ),
-            metadata={"refusals": list(verdict.refusals)},
-            allow_retries=False,
-        )
-    return verdict
-
-
-def _refuse_unless_newest(context: dg.OpExecutionContext, checks: list[dg.AssetCheckKey]) -> None:
-    """A backfill must never move production to an older day; a newer one that failed its checks does not count."""
-    computed = context.instance.get_materialized_partitions(VECTORS)
-    newer = sorted((day for day in computed if day > context.partition_key), reverse=True)
-    newest = next((day for day in newer if not examine(context.instance, checks, day, VECTORS).refusals), None)
-    if newest:
-        raise dg.Failure(
-            description=(
-                f"partition {context.partition_key} is not published: {newest} is newer and complete; publish it, or, "
-                "to serve an older day on purpose, roll back to its version (`bnpl-features rollback`)"
-            ),
-            allow_retries=False,
-        )
 
 
 def _is_last(context: dg.OpExecutionContext) -> bool:

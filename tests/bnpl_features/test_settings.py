@@ -87,13 +87,22 @@ def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_every_variable_reaches_its_setting(tmp_path: Path, variable: str) -> None:
     section, key = VARIABLES[variable]
-    value = {"BNPL_WAREHOUSE": "bigquery", "BNPL_DRIFT_WARN": "0.2"}.get(variable, "1")
+    value = {
+        "BNPL_WAREHOUSE": "bigquery",
+        "BNPL_DRIFT_WARN": "0.2",
+        "BNPL_MODEL_FEATURE_SET": "behavioural@2",
+    }.get(variable, "1")
 
     found = settings(tmp_path, **{variable: value})
 
     default, given = (getattr(getattr(s, section.replace("transactions", "source")), key) for s in (Settings(), found))
     assert type(given) is type(default) or isinstance(default, Path)
     assert given == (value.encode() if isinstance(default, bytes) else type(default)(value))
+
+
+def test_a_feature_set_that_is_not_declared_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"model\.feature_set 'behavioural@9': choose one of behavioural@1, "):
+        settings(tmp_path, BNPL_MODEL_FEATURE_SET="behavioural@9")
 
 
 def test_a_folder_may_be_in_the_home_folder(tmp_path: Path) -> None:

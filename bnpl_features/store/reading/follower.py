@@ -16,7 +16,7 @@ import redis
 from bnpl_features.errors import BnplFeaturesError, StoreUnavailable
 from bnpl_features.store.address import Address
 from bnpl_features.store.connection import StoreClient, client_of, named_errors
-from bnpl_features.store.keyspace import CustomerKey, Keyspace
+from bnpl_features.store.keyspace import FIRST_SET, CustomerKey, Keyspace
 from bnpl_features.store.readers import ANNOUNCE_SECONDS, announce
 from bnpl_features.store.reading.lookup import ServedVersion
 from bnpl_features.store.reading.routes import Routes, discover
@@ -113,6 +113,8 @@ class Follower:
             return self._why_nothing or self._damaged[feature_set]
         if feature_set not in self._sets:
             return f"feature set {feature_set} is not followed by this reader; call follow({feature_set!r}) first"
+        if feature_set == FIRST_SET:
+            return "nothing was published to this namespace yet"
         return f"nothing was published of feature set {feature_set} to this namespace yet"
 
     @property

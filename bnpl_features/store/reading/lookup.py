@@ -12,9 +12,10 @@ from bnpl_features.errors import LayoutMismatch
 from bnpl_features.features.catalog import BEHAVIOURAL, SETS
 from bnpl_features.features.feature import Value
 from bnpl_features.features.segment import SEGMENT
-from bnpl_features.store.codec import Codec, Floats, Projection
+from bnpl_features.store.codec import Codec, Floats
 from bnpl_features.store.keyspace import CustomerKey, Keyspace, bucket_of, field_of
 from bnpl_features.store.manifest import Manifest
+from bnpl_features.store.projection import Projection
 from bnpl_features.store.wire import hget
 
 STALE_AFTER = timedelta(hours=30)

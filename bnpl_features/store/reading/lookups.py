@@ -16,8 +16,8 @@ from typing import TypedDict, Unpack
 from bnpl_features.errors import LayoutMismatch
 from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.store.address import parse_address
-from bnpl_features.store.codec import Projection
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
+from bnpl_features.store.projection import Projection
 from bnpl_features.store.reading.asking import Asker, Found, Replicas, Unanswered
 from bnpl_features.store.reading.follower import Follower
 from bnpl_features.store.reading.lookup import CORRUPT, STALE_AFTER, Answer, ServedVersion, Status, without_version
