@@ -187,9 +187,8 @@ def test_a_version_that_was_retired_under_a_reader_is_not_taken_for_unknown_cust
     shop.publish(day=YESTERDAY)
     with shop.reader() as reader:
         reader.lookups.follower.close()
-        reader.lookups.follower._confirmed_at[FIRST_SET] -= (
-            3_600  # as after an hour in which the pointer could not be read
-        )
+        # As after an hour in which the pointer could not be read.
+        reader.lookups.follower._confirmed_at[FIRST_SET] -= 3_600
         shop.client.delete(*shop.bucket_keys(1))
 
         answer = reader.get("customer-1")
