@@ -1,5 +1,4 @@
-"""Which versions a reader serves, one of each feature set that it follows, and where their buckets are: kept fresh by
-notification, by polling, and on request."""
+"""Which versions a reader serves, one a feature set, and where their buckets are: followed by notification and polling."""
 
 from __future__ import annotations
 
@@ -45,6 +44,7 @@ class Follower:
         stale_after: timedelta,
         *,
         must_answer: bool,
+        announces: bool = True,
     ) -> None:
         """Raises `StoreUnavailable` or `LayoutMismatch` where the active version cannot be resolved at first.
 
@@ -55,6 +55,7 @@ class Follower:
         self._sets: tuple[str, ...] = (keyspace.feature_set,)
         self._why_nothing = "the store was not reached yet"
         self._damaged: dict[str, str] = {}
+        self._announces = announces
         self._announced_at: dict[str, float] = {}
         self._address = address
         self._keyspace = keyspace
@@ -191,7 +192,8 @@ class Follower:
                 self._routes_at = now
             damaged = [error for name in self._sets if (error := self._refresh_set(client, self._keyspace.of(name)))]
             self._why_nothing = ""
-            self._announce(client)
+            if self._announces:
+                self._announce(client)
         if damaged:
             raise damaged[0]
 

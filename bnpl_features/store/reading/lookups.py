@@ -39,6 +39,7 @@ class ReaderOptions(TypedDict, total=False):
     replicas: whether lookups may go to replicas (when the primary fails).
     must_answer: whether a store that is down is an error at construction (True); otherwise lookups are `unavailable`
     until it is there.
+    announce: whether the sets that are read are said to be in use (True); not for who only looks at what is served.
     """
 
     namespace: str
@@ -49,6 +50,7 @@ class ReaderOptions(TypedDict, total=False):
     stale_after: timedelta
     replicas: Replicas
     must_answer: bool
+    announce: bool
 
 
 class Lookups:
@@ -69,6 +71,7 @@ class Lookups:
             ],
             options.get("stale_after", STALE_AFTER),
             must_answer=options.get("must_answer", True),
+            announces=options.get("announce", True),
         )
         self._budget_seconds = options.get("budget_seconds", BUDGET_SECONDS)
         self.asker = Asker(self.follower, self._budget_seconds, options.get("replicas", Replicas.WHEN_PRIMARY_FAILS))

@@ -226,6 +226,16 @@ def test_a_reader_announces_the_sets_that_it_reads_not_those_that_it_follows(sho
     assert readers_of(shop.client, shop.keyspace, FIRST_SET) == []
 
 
+def test_who_only_looks_at_what_is_served_is_no_reader(shop: Shop) -> None:
+    shop.publish()
+
+    with shop.reader(announce=False) as reader:
+        reader.get("customer-0")
+        time.sleep(1.5)
+
+    assert readers_of(shop.client, shop.keyspace) == []
+
+
 def test_readers_are_forgotten_after_a_week(shop: Shop) -> None:
     announce(shop.client, shop.keyspace, ["behavioural@1"])
     week_ago = time.time() - FORGOTTEN_SECONDS - 1
