@@ -1,9 +1,10 @@
 """All benchmarks, one after the other: python -m benchmarks."""
 
-from benchmarks import compression, groups, load, model, peer, scale, store
+from benchmarks import compression, groups, load, model, peer, scale, sets, store
 
 groups.main()
 store.main()
+sets.main()
 model.main()
 load.main()
 scale.main()

@@ -1,4 +1,4 @@
-"""Which versions a reader serves, one a feature set, and where their buckets are: followed by notification and polling."""
+"""Which versions a reader serves, one a feature set, and where their buckets are: by notification and polling."""
 
 from __future__ import annotations
 
