@@ -6,11 +6,15 @@ not write is not held up by that; it is only not seen.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
+
+import redis
 
 from bnpl_features import __version__
 from bnpl_features.store.connection import StoreClient, text
@@ -24,6 +28,9 @@ STILL_READING_SECONDS = 86_400.0
 """Who has read within a day is taken to read on: a batch may run once a day."""
 
 
+_LOG = logging.getLogger("bnpl_features.store")
+
+
 @dataclass(frozen=True)
 class Reader:
     """One process that reads one set; `seen_at` is seconds since the epoch, of its own clock."""
@@ -32,6 +39,38 @@ class Reader:
     release: str
     name: str
     seen_at: float
+
+
+class Readable(Protocol):
+    """A version that a process reads: `was_read` since the last look."""
+
+    was_read: bool
+
+
+class Announcer:
+    """Says which sets this process has read since the last time; one that is followed only is not in use."""
+
+    def __init__(self, keyspace: Keyspace) -> None:
+        self._keyspace = keyspace
+        self._told_at: dict[str, float] = {}
+
+    def tell(self, client: StoreClient, served: Mapping[str, Readable]) -> None:
+        """At most once a minute a set; `served` is by set. A store that refuses it is no reason to read less."""
+        now = time.monotonic()
+        due = [
+            name
+            for name, version in served.items()
+            if version.was_read and now - self._told_at.get(name, -ANNOUNCE_SECONDS) >= ANNOUNCE_SECONDS
+        ]
+        if not due:
+            return
+        for name in due:
+            self._told_at[name] = now
+            served[name].was_read = False
+        try:
+            announce(client, self._keyspace, due)
+        except redis.ResponseError as error:  # a login that may only read, or a replica
+            _LOG.debug("cannot announce what is read: %s", error)
 
 
 def announce(client: StoreClient, keyspace: Keyspace, feature_sets: Iterable[str]) -> None:

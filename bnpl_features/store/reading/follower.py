@@ -16,7 +16,7 @@ from bnpl_features.errors import BnplFeaturesError, StoreUnavailable
 from bnpl_features.store.address import Address
 from bnpl_features.store.connection import StoreClient, client_of, named_errors
 from bnpl_features.store.keyspace import FIRST_SET, CustomerKey, Keyspace
-from bnpl_features.store.readers import ANNOUNCE_SECONDS, announce
+from bnpl_features.store.readers import Announcer
 from bnpl_features.store.reading.lookup import ServedVersion
 from bnpl_features.store.reading.routes import Routes, discover
 from bnpl_features.store.versions import GRACE_SECONDS, active_version, manifest_of
@@ -55,8 +55,7 @@ class Follower:
         self._sets: tuple[str, ...] = (keyspace.feature_set,)
         self._why_nothing = "the store was not reached yet"
         self._damaged: dict[str, str] = {}
-        self._announces = announces
-        self._announced_at: dict[str, float] = {}
+        self._announcer = Announcer(keyspace) if announces else None
         self._address = address
         self._keyspace = keyspace
         self._keys = keys
@@ -95,17 +94,24 @@ class Follower:
     @property
     def all_served(self) -> tuple[ServedVersion, ...]:
         """The versions of all sets that are followed."""
-        return tuple(self._served.values())
+        return tuple(dict(self._served).values())
 
     def follow(self, feature_set: str) -> ServedVersion | None:
         """Follow one more set from now on; returns its version. Blocks for an exchange with the store the first time.
 
         Raises `StoreUnavailable` or `LayoutMismatch` where it cannot be resolved yet; it is followed all the same.
         """
-        if feature_set not in self._sets:
-            self._sets = (*self._sets, feature_set)
-            with named_errors(str(self._address)):
-                self._refresh()
+        with self._refreshing:
+            is_new = feature_set not in self._sets
+            self._sets = tuple(dict.fromkeys((*self._sets, feature_set)))
+        if is_new:
+            try:
+                with named_errors(str(self._address)):
+                    self._refresh()
+            except BnplFeaturesError as error:
+                # What is wrong with another set is for its own readers to hear.
+                if isinstance(error, StoreUnavailable) or feature_set in self._damaged:
+                    raise
         return self._served.get(feature_set)
 
     def why_nothing(self, feature_set: str) -> str:
@@ -192,8 +198,8 @@ class Follower:
                 self._routes_at = now
             damaged = [error for name in self._sets if (error := self._refresh_set(client, self._keyspace.of(name)))]
             self._why_nothing = ""
-            if self._announces:
-                self._announce(client)
+            if self._announcer:
+                self._announcer.tell(client, self._served)
         if damaged:
             raise damaged[0]
 
@@ -217,24 +223,6 @@ class Follower:
         self._damaged.pop(name, None)
         self._confirmed_at[name] = time.monotonic()
         return None
-
-    def _announce(self, client: StoreClient) -> None:
-        """Say which sets were read since the last time: one that is followed only is not in use."""
-        now = time.monotonic()
-        due = {
-            name: served
-            for name, served in self._served.items()
-            if served.was_read and now - self._announced_at.get(name, -ANNOUNCE_SECONDS) >= ANNOUNCE_SECONDS
-        }
-        if not due:
-            return
-        for name, served in due.items():
-            self._announced_at[name] = now
-            served.was_read = False
-        try:
-            announce(client, self._keyspace, due)
-        except redis.ResponseError as error:  # a login that may only read, or a replica
-            _LOG.debug("cannot announce what is read: %s", error)
 
     def _connected(self) -> StoreClient:
         if self._client is None:
