@@ -9,7 +9,7 @@ from assets.feature_groups import group_assets
 from assets.feature_vectors import feature_vectors
 from assets.performance import model_performance
 from assets.profiles import transactions_profile
-from assets.publication import published_features
+from assets.publication import publication_assets
 from assets.retraining import retraining_assets
 from assets.streaming import streaming_assets
 from assets.training import training_assets
@@ -18,8 +18,10 @@ from automation.jobs import jobs
 from automation.schedules import schedules
 from automation.sensors import sensors
 from checks.completeness import completeness_checks
-from checks.consistency import published_consistency
+from checks.consistency import consistency_checks
+from checks.declarations import declarations_check
 from checks.drift import drift_checks
+from checks.readers import reader_checks
 from checks.schema import schema_checks
 from checks.transactions import transactions_checks
 from resources.gate import gate_of
@@ -33,7 +35,9 @@ asset_checks = [
     *schema_checks,
     *completeness_checks,
     *drift_checks,
-    published_consistency,
+    declarations_check,
+    *consistency_checks,
+    *reader_checks,
 ]
 
 defs = dg.Definitions(
@@ -43,7 +47,7 @@ defs = dg.Definitions(
         *group_assets,
         feature_vectors,
         drift_report,
-        published_features,
+        *publication_assets,
         *training_assets,
         *retraining_assets,
         drift_reference,

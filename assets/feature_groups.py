@@ -5,7 +5,7 @@ from datetime import date
 import dagster as dg
 
 from assets.failures import library_errors
-from assets.metadata import fingerprint, table_schema, written_metadata
+from assets.metadata import fingerprint, segments_table, table_schema, written_metadata
 from assets.partitions import DAILY, days_of, labels
 from assets.transactions import TRANSACTIONS
 from bnpl_features.derive.lineage import inputs_of
@@ -15,6 +15,8 @@ from bnpl_features.derive.query import group_query
 from bnpl_features.derive.table import group_table
 from bnpl_features.features.catalog import GROUPS
 from bnpl_features.features.feature import FeatureGroup
+from bnpl_features.features.segment import SEGMENT_GROUP, SEGMENTS
+from bnpl_features.warehouse.backfill import compute as compute_range
 from resources.settings import SettingsResource
 from resources.warehouse import WarehouseResource
 
@@ -36,7 +38,7 @@ def group_asset(group: FeatureGroup) -> dg.AssetsDefinition:
         description=group.meaning,
         partitions_def=DAILY,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        deps=[TRANSACTIONS, TRANSACTIONS_PROFILE],
+        deps=[group_key(one) for one in group.of] or [TRANSACTIONS, TRANSACTIONS_PROFILE],
         group_name="features",
         owners=[group.owner],
         kinds={"bigquery", "sql"},
@@ -45,27 +47,41 @@ def group_asset(group: FeatureGroup) -> dg.AssetsDefinition:
             "dagster/column_schema": table_schema(table),
             "dagster/column_lineage": _lineage(group),
             "look_back_days": group.look_back.days,
+            **({"segments": dg.MetadataValue.md(segments_table(SEGMENTS))} if group is SEGMENT_GROUP else {}),
         },
         pool=WAREHOUSE_POOL,
     )
     def compute(
         context: dg.AssetExecutionContext, warehouse: WarehouseResource, settings: SettingsResource
     ) -> dg.MaterializeResult:
-        source = settings.load().source.sql()
+        source, days = settings.load().source, days_of(context)
+        asked_by = labels(context, group.table, days[0])
         with library_errors(), warehouse.open() as engine:
-            for day in days_of(context):
-                asked_by = labels(context, group.table, day)
-                query = group_query(group, day, source)
-                estimate = engine.estimate_bytes(query)
-                written = engine.replace_partition(table, day, query, asked_by)
-                engine.replace_partition(profiles_table(subject), day, profile_query(subject, day), asked_by)
-                context.add_asset_metadata(written_metadata(written, estimate), partition_key=day.isoformat())
+            if len(days) > 1:
+                for part in compute_range(engine, source, group, days, asked_by):
+                    for day, written in part.items():
+                        context.add_asset_metadata(written_metadata(written), partition_key=day.isoformat())
+                return dg.MaterializeResult()
+            [day] = days
+            query = group_query(group, day, source.sql())
+            estimate = engine.estimate_bytes(query)
+            written = engine.replace_partition(table, day, query, asked_by)
+            engine.replace_partition(profiles_table(subject), day, profile_query(subject, day), asked_by)
+            context.add_asset_metadata(written_metadata(written, estimate), partition_key=day.isoformat())
         return dg.MaterializeResult()
 
     return compute
 
 
 def _lineage(group: FeatureGroup) -> dg.TableColumnLineage:
+    if group.of:
+        read = [
+            dg.TableColumnDep(group_key(one), column.name)
+            for one in group.of
+            for column in one.features
+            if any(column.name in feature.sql for feature in group.features)
+        ]
+        return dg.TableColumnLineage({feature.name: read for feature in group.features})
     return dg.TableColumnLineage(
         {
             feature.name: [dg.TableColumnDep(TRANSACTIONS, column) for column in inputs_of(feature, group)]

@@ -1,4 +1,4 @@
-"""All features of a customer side by side: what is published."""
+"""All features of a customer side by side: what every set is published from."""
 
 from datetime import date
 
@@ -8,16 +8,18 @@ from assets.failures import library_errors
 from assets.feature_groups import WAREHOUSE_POOL, group_key
 from assets.metadata import fingerprint, table_schema, written_metadata
 from assets.partitions import DAILY, days_of, labels
-from bnpl_features.derive.profile import profile_query, profiles_table
+from bnpl_features.derive.profile import profile_query, profile_range_query, profiles_table
 from bnpl_features.derive.profiled import vectors_subject
 from bnpl_features.derive.query import vectors_query
+from bnpl_features.derive.range_query import vectors_range_query
 from bnpl_features.derive.table import vectors_table
-from bnpl_features.features.catalog import BEHAVIOURAL
+from bnpl_features.features.catalog import ALL_FEATURES
+from bnpl_features.warehouse.backfill import parts_of
 from resources.warehouse import WarehouseResource
 
 VECTORS = dg.AssetKey("feature_vectors")
-VECTORS_TABLE = vectors_table(BEHAVIOURAL)
-SUBJECT = vectors_subject(BEHAVIOURAL)
+VECTORS_TABLE = vectors_table()
+SUBJECT = vectors_subject(ALL_FEATURES)
 
 
 @dg.asset(
@@ -25,17 +27,17 @@ SUBJECT = vectors_subject(BEHAVIOURAL)
     description=VECTORS_TABLE.description,
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=[group_key(group) for group in BEHAVIOURAL.groups],
+    deps=[group_key(group) for group in ALL_FEATURES.groups],
     group_name="features",
     owners=["team:risk-features"],
     kinds={"bigquery", "sql"},
-    code_version=fingerprint(vectors_query(BEHAVIOURAL, date(2024, 1, 1)).sql),
+    code_version=fingerprint(vectors_query(ALL_FEATURES, date(2024, 1, 1)).sql),
     metadata={
         "dagster/column_schema": table_schema(VECTORS_TABLE),
         "dagster/column_lineage": dg.TableColumnLineage(
             {
                 feature.name: [dg.TableColumnDep(group_key(group), feature.name)]
-                for group in BEHAVIOURAL.groups
+                for group in ALL_FEATURES.groups
                 for feature in group.features
             }
         ),
@@ -44,9 +46,18 @@ SUBJECT = vectors_subject(BEHAVIOURAL)
 )
 def feature_vectors(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     with library_errors(), warehouse.open() as engine:
-        for day in days_of(context):
-            asked_by = labels(context, VECTORS_TABLE.name, day)
-            written = engine.replace_partition(VECTORS_TABLE, day, vectors_query(BEHAVIOURAL, day), asked_by)
-            engine.replace_partition(profiles_table(SUBJECT), day, profile_query(SUBJECT, day), asked_by)
-            context.add_asset_metadata(written_metadata(written), partition_key=day.isoformat())
+        for part in parts_of(days_of(context)):
+            asked_by = labels(context, VECTORS_TABLE.name, part[0])
+            first, last = part[0], part[-1]
+            if len(part) > 1:
+                query = vectors_range_query(ALL_FEATURES, first, last)
+                found = engine.replace_partitions(VECTORS_TABLE, part, query, asked_by)
+                profiles = profile_range_query(SUBJECT, first, last)
+                engine.replace_partitions(profiles_table(SUBJECT), part, profiles, asked_by)
+            else:
+                query = vectors_query(ALL_FEATURES, first)
+                found = {first: engine.replace_partition(VECTORS_TABLE, first, query, asked_by)}
+                engine.replace_partition(profiles_table(SUBJECT), first, profile_query(SUBJECT, first), asked_by)
+            for day, written in found.items():
+                context.add_asset_metadata(written_metadata(written), partition_key=day.isoformat())
     return dg.MaterializeResult()

@@ -11,6 +11,8 @@ import dagster as dg
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
+from assets.feature_vectors import VECTORS
+
 OVERRIDE_REASON = "override_reason"
 
 
@@ -79,3 +81,46 @@ def _verdict(record: Any, is_current: bool) -> tuple[str, str, str]:
         return "warned on older data", "warned, on older data", ""
     reason = evaluation.metadata.get(OVERRIDE_REASON)
     return "warned", "", str(reason.value) if reason else ""
+
+
+def refuse_ranges(context: dg.OpExecutionContext) -> None:
+    """Checks belong to one partition each, and only one version can be the newest."""
+    if len(context.partition_keys) > 1:
+        first, *_, last = context.partition_keys
+        raise dg.Failure(
+            description=(
+                f"partitions {first} to {last} are not published: one partition a run. Compute the range with the "
+                f"backfill job, then run the daily job for {last}"
+            ),
+            allow_retries=False,
+        )
+
+
+def refuse_unless_checked(context: dg.OpExecutionContext, checks: list[dg.AssetCheckKey]) -> Verdict:
+    verdict = examine(context.instance, checks, context.partition_key, VECTORS)
+    if verdict.refusals:
+        raise dg.Failure(
+            description=(
+                f"partition {context.partition_key} is not published, the active version stays: "
+                f"its gating checks do not allow it; "
+                "mend the cause and run the daily job for this partition again. " + "; ".join(verdict.refusals)
+            ),
+            metadata={"refusals": list(verdict.refusals)},
+            allow_retries=False,
+        )
+    return verdict
+
+
+def refuse_unless_newest(context: dg.OpExecutionContext, checks: list[dg.AssetCheckKey]) -> None:
+    """A backfill must never move production to an older day; a newer one that failed its checks does not count."""
+    computed = context.instance.get_materialized_partitions(VECTORS)
+    newer = sorted((day for day in computed if day > context.partition_key), reverse=True)
+    newest = next((day for day in newer if not examine(context.instance, checks, day, VECTORS).refusals), None)
+    if newest:
+        raise dg.Failure(
+            description=(
+                f"partition {context.partition_key} is not published: {newest} is newer and complete; publish it, or, "
+                "to serve an older day on purpose, roll back to its version (`bnpl-features rollback`)"
+            ),
+            allow_retries=False,
+        )

@@ -1,11 +1,13 @@
 """What a person sees of a table and of a materialisation in Dagster's UI."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 
 from bnpl_features.derive.table import Table
+from bnpl_features.features.segment import Segment
 from bnpl_features.warehouse.warehouse import Written
 
 
@@ -21,6 +23,12 @@ def table_schema(table: Table) -> dg.TableSchema:
             for c in table.columns
         ]
     )
+
+
+def segments_table(segments: Sequence[Segment]) -> str:
+    """Who is in which segment, as Markdown, in the order in which rules are tried."""
+    rows = "\n".join(f"| {one.name} | {one.meaning} | `{one.rule}` |" for one in segments)
+    return f"| segment | meaning | rule |\n|---|---|---|\n{rows}"
 
 
 def written_metadata(written: Written, estimated_bytes: int | None = None) -> dict[str, Any]:

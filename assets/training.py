@@ -16,7 +16,7 @@ from assets.feature_vectors import VECTORS
 from assets.metadata import fingerprint
 from assets.transactions import TRANSACTIONS
 from bnpl_features.connect.models import model_registry, training_spec
-from bnpl_features.features.catalog import BEHAVIOURAL
+from bnpl_features.features.catalog import BEHAVIOURAL, set_named
 from bnpl_features.risk_model.assembly import assemble
 from bnpl_features.risk_model.evaluation import Evaluation, evaluate, score_rows
 from bnpl_features.risk_model.metrics import METRICS
@@ -61,9 +61,10 @@ def training_set(
     loaded = settings.load()
     as_of = date.fromisoformat(config.as_of) if config.as_of else datetime.now(UTC).date() - timedelta(days=1)
     with library_errors(), warehouse.open() as engine:
+        chosen = set_named(loaded.model.feature_set)
         spec = training_spec(loaded.model, as_of, config.days or None)
         asked_by = {"asset": "training_set", "run": context.run.run_id}
-        made = assemble(engine, loaded.source, spec, loaded.model.training_sets, labels=asked_by)
+        made = assemble(engine, loaded.source, spec, loaded.model.training_sets, feature_set=chosen, labels=asked_by)
         training = read_training_set(made)
     parts = {"train": training.train, "validation": training.validation, "test": training.test}
     return dg.Output(
@@ -72,6 +73,7 @@ def training_set(
             "dagster/row_count": training.rows,
             "defaults": int(training.defaulted.sum()),
             "unknown_customers": int((~training.known).sum()),
+            "feature_set": chosen.name,
             "spec": spec.to_json(),
             "folder": dg.MetadataValue.path(str(made)),
             "counts": dict(training.counts),

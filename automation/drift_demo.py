@@ -33,7 +33,7 @@ from rich.console import Console
 
 from assets.retraining import REASON_TAG
 from automation.jobs import ADOPTION_JOB, BACKFILL_JOB, DAILY_JOB, RETRAINING_JOB
-from automation.launch import FAILED, run_day, run_range, show, wide_console
+from automation.launch import FAILED, run_days, show, wide_console
 from bnpl_features.cli.main import commands
 from bnpl_features.connect.data import open_warehouse, store_url
 from bnpl_features.connect.serving import open_shelf
@@ -139,11 +139,19 @@ def _crown(console: Console, instance: dg.DagsterInstance, newest: date) -> None
     """The features of the days that training reads, and a champion."""
     as_of = newest - timedelta(days=CHAMPION_DAYS)
     first, last = as_of - timedelta(days=MATURITY_DAYS + TRAINING_DAYS), newest - timedelta(days=MATURITY_DAYS)
-    run_range(instance, BACKFILL_JOB, first, last, console)
-    run_range(instance, BACKFILL_JOB, newest - timedelta(days=TRAILING_DAYS), newest - timedelta(days=1), console)
+    _backfill(console, instance, first, last)
+    _backfill(console, instance, newest - timedelta(days=TRAILING_DAYS), newest - timedelta(days=1))
     _command(console, "train", "--as-of", str(as_of))
     for name in ("transaction_only", "behavioural"):
         _command(console, "promote", name, "--reason", "the first champion", "--force")
+
+
+def _backfill(console: Console, instance: dg.DagsterInstance, first: date, last: date) -> None:
+    days = [str(first + timedelta(days=number)) for number in range((last - first).days + 1)]
+    result, seconds = run_days(instance, BACKFILL_JOB, days, {"user": "demo"}, console)
+    show(console, result, f"{first} to {last}", seconds)
+    if not result.success:
+        sys.exit(FAILED)
 
 
 def _command(console: Console, *words: str) -> None:
@@ -178,7 +186,7 @@ def _watch(console: Console, instance: dg.DagsterInstance, newest: date) -> bool
     adopted = _follow(console, instance, ADOPTION_JOB, "champion_reference")
     if adopted is None:
         return False
-    result, seconds = run_day(instance, DAILY_JOB, str(newest), {"user": "demo"}, console)
+    result, seconds = run_days(instance, DAILY_JOB, [str(newest)], {"user": "demo"}, console)
     show(console, result, str(newest), seconds)
     run = _follow(console, instance, RETRAINING_JOB, "retrain_on_drift") if result.success else None
     return run is not None and run.is_success and _on_trial(console)

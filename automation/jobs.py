@@ -9,7 +9,7 @@ from assets.feature_groups import group_assets
 from assets.feature_vectors import feature_vectors
 from assets.predictions import EXPERIMENTS_GROUP
 from assets.profiles import transactions_profile
-from assets.publication import published_features
+from assets.publication import daily_publications, publication_assets
 from assets.retraining import RETRAINING_GROUP, retraining_assets
 from assets.streaming import STREAMING_GROUP, VELOCITY_STREAM, velocity_comparison
 from assets.training import TRAINING_GROUP
@@ -18,6 +18,7 @@ from automation.hooks import tell_failure
 DAILY_JOB = "daily_features"
 CHECKED_JOB = "checked_features"
 BACKFILL_JOB = "backfill_features"
+PUBLISH_JOB = "publish_sets"
 TRAINING_JOB = "train_models"
 RETRAINING_JOB = "retrain"
 ADOPTION_JOB = "adopt_champion"
@@ -34,13 +35,17 @@ warnings.filterwarnings("ignore", message=r"Asset job \w+ materializes assets wi
 # A step costs about 16 ms in process and up to a second in one of its own; the work is the warehouse's, not Python's.
 _EXECUTOR = dg.in_process_executor
 
-_DAILY = dg.AssetSelection.all(include_sources=True) - dg.AssetSelection.groups(
-    TRAINING_GROUP, RETRAINING_GROUP, EXPERIMENTS_GROUP, STREAMING_GROUP, include_sources=True
+_CHECKED = (
+    dg.AssetSelection.all(include_sources=True)
+    - dg.AssetSelection.groups(
+        TRAINING_GROUP, RETRAINING_GROUP, EXPERIMENTS_GROUP, STREAMING_GROUP, include_sources=True
+    )
+    - dg.AssetSelection.assets(*publication_assets)
 )
 
 daily_features = dg.define_asset_job(
     DAILY_JOB,
-    selection=_DAILY,
+    selection=_CHECKED | dg.AssetSelection.assets(*daily_publications),
     executor_def=_EXECUTOR,
     hooks={tell_failure},
     description="One day from purchases to served features: compute, check, publish.",
@@ -48,7 +53,7 @@ daily_features = dg.define_asset_job(
 
 checked_features = dg.define_asset_job(
     CHECKED_JOB,
-    selection=_DAILY - dg.AssetSelection.assets(published_features),
+    selection=_CHECKED,
     executor_def=_EXECUTOR,
     description="One day computed and checked, but not published.",
 )
@@ -58,6 +63,13 @@ backfill_features = dg.define_asset_job(
     selection=dg.AssetSelection.assets(transactions_profile, *group_assets, feature_vectors).without_checks(),
     executor_def=_EXECUTOR,
     description="A range of days computed in one run: no checks, no publication (both belong to one day each).",
+)
+
+publish_sets = dg.define_asset_job(
+    PUBLISH_JOB,
+    selection=dg.AssetSelection.assets(*publication_assets),
+    executor_def=_EXECUTOR,
+    description="A day that is computed and checked, published: every set, or those that are selected.",
 )
 
 train_models = dg.define_asset_job(
@@ -111,6 +123,7 @@ jobs = [
     daily_features,
     checked_features,
     backfill_features,
+    publish_sets,
     train_models,
     retrain,
     adopt_champion,

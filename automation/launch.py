@@ -2,8 +2,8 @@
 
     python -m automation.launch --job daily_features 2026-11-19 2026-11-20
 
-Exits with 0 when every day succeeded, 5 when one did not (the later days are then not tried), 2 when there is no such
-day.
+The backfill is one run over all of its days; other jobs are a run a day. Exits with 0 when every day succeeded, 5 when
+one did not (the later days are then not tried), 2 when there is no such day.
 """
 
 # ruff: noqa: E402 (the preview notices of Dagster's API speak to developers, not to whoever runs a job)
@@ -20,9 +20,8 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
 from typing import Any
 from uuid import uuid4
 
@@ -34,7 +33,7 @@ from rich.table import Table
 
 from assets.partitions import DAILY
 from automation.abandoned import end_abandoned_runs, known_to_live
-from automation.jobs import BACKFILL_JOB, CHECKED_JOB, DAILY_JOB
+from automation.jobs import BACKFILL_JOB, CHECKED_JOB, DAILY_JOB, PUBLISH_JOB
 from definitions import defs
 
 WRONG_INPUT, FAILED = 2, 5
@@ -43,8 +42,9 @@ _POLL_SECONDS = 0.25
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--job", choices=[DAILY_JOB, CHECKED_JOB, BACKFILL_JOB], default=DAILY_JOB)
+    parser.add_argument("--job", choices=[DAILY_JOB, CHECKED_JOB, BACKFILL_JOB, PUBLISH_JOB], default=DAILY_JOB)
     parser.add_argument("--tags", type=json.loads, default={}, help="run tags, as a JSON object")
+    parser.add_argument("--select", nargs="+", default=[], help="assets of the job, instead of all of them")
     parser.add_argument("--verbose", action="store_true", help="show Dagster's own log")
     parser.add_argument("days", nargs="+")
     given = parser.parse_args(arguments)
@@ -59,40 +59,50 @@ def main(arguments: list[str] | None = None) -> int:
     with dg.DagsterInstance.get() as instance:
         for run_id in end_abandoned_runs(instance):
             console.print(f"run {run_id} was killed before it ended; it counts as failed now")
-        for day in given.days:
-            result, seconds = run_day(instance, given.job, day, given.tags, console, verbose=given.verbose)
-            show(console, result, day, seconds)
+        for days in [given.days] if given.job == BACKFILL_JOB else [[day] for day in given.days]:
+            result, seconds = run_days(
+                instance, given.job, days, given.tags, console, select=given.select, verbose=given.verbose
+            )
+            show(console, result, _text(days), seconds)
             if not result.success:
                 return FAILED
     return 0
 
 
-def run_range(instance: dg.DagsterInstance, job: str, first: date, last: date, console: Console) -> None:
-    """A range of partitions in one run; raises what made it fail."""
-    tags = {ASSET_PARTITION_RANGE_START_TAG: str(first), ASSET_PARTITION_RANGE_END_TAG: str(last)}
-    started = time.monotonic()
-    defs.resolve_job_def(job).execute_in_process(instance=instance, tags=tags, run_config=_loggers(verbose=False))
-    console.print(f"{job} {first} to {last} in {time.monotonic() - started:.1f} s")
-
-
-def run_day(
-    instance: dg.DagsterInstance, job: str, day: str, tags: dict[str, str], console: Console, *, verbose: bool = False
+def run_days(
+    instance: dg.DagsterInstance,
+    job: str,
+    days: list[str],
+    tags: dict[str, str],
+    console: Console,
+    *,
+    select: Sequence[str] = (),
+    verbose: bool = False,
 ) -> tuple[dg.ExecuteInProcessResult, float]:
-    """One partition of a job, in this process, recorded in the instance like any other run."""
+    """One partition of a job, or a range of them, in this process, recorded in the instance like any other run."""
     definition = defs.resolve_job_def(job)
+    if select:
+        keys = {dg.AssetKey(name) for name in select}
+        checks = {key for key in definition.asset_layer.asset_graph.asset_check_keys if key.asset_key in keys}
+        definition = definition.get_subset(asset_selection=keys, asset_check_selection=checks)
+    ranged = {ASSET_PARTITION_RANGE_START_TAG: days[0], ASSET_PARTITION_RANGE_END_TAG: days[-1]}
     run_id = str(uuid4())
     started = time.monotonic()
-    progress = _progress(instance, run_id, f"{job} {day}", len(definition.graph.nodes), console)
+    progress = _progress(instance, run_id, f"{job} {_text(days)}", len(definition.graph.nodes), console)
     with known_to_live(instance, run_id), progress:
         result = definition.execute_in_process(
             instance=instance,
-            partition_key=day,
-            tags=tags,
+            partition_key=days[0] if len(days) == 1 else None,
+            tags=tags if len(days) == 1 else {**tags, **ranged},
             run_id=run_id,
             run_config=_loggers(verbose=verbose),
             raise_on_error=False,
         )
     return result, time.monotonic() - started
+
+
+def _text(days: list[str]) -> str:
+    return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
 def wide_console() -> Console:

@@ -1,9 +1,10 @@
 """All benchmarks, one after the other: python -m benchmarks."""
 
-from benchmarks import compression, groups, load, model, peer, scale, store, streaming
+from benchmarks import compression, groups, load, model, peer, scale, sets, store, streaming
 
 groups.main()
 store.main()
+sets.main()
 model.main()
 load.main()
 streaming.main()

@@ -11,14 +11,16 @@ import redis
 
 from bnpl_features.connect.data import open_target, open_warehouse
 from bnpl_features.derive.layout import layout_of
-from bnpl_features.errors import BnplFeaturesError
+from bnpl_features.derive.lock import compare, declared, recorded
+from bnpl_features.errors import BnplFeaturesError, DeclarationsChanged
 from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.settings import Settings, load_settings
 from bnpl_features.store.connection import named_errors, primaries_of, url_of
 from bnpl_features.store.publishing.preflight import check_settings
+from bnpl_features.store.readers import readers_of
 from bnpl_features.store.reading.lookup import STALE_AFTER
 from bnpl_features.store.target import Target
-from bnpl_features.store.versions import active_version, manifest_of
+from bnpl_features.store.versions import State, active_version, list_versions, manifest_of
 from bnpl_features.warehouse.transactions import check_columns
 from bnpl_features.warehouse.volume import daily_volumes
 
@@ -44,7 +46,7 @@ class Finding:
 
 
 def examine(overrides: dict[str, str] | None = None) -> Iterator[Finding]:
-    """Settings, warehouse, source, store and active version, in this order; the project's errors become findings."""
+    """Settings, declarations, warehouse, source, store and what is served; the project's errors become findings."""
     try:
         settings = load_settings(overrides=overrides)
     except BnplFeaturesError as error:
@@ -52,6 +54,7 @@ def examine(overrides: dict[str, str] | None = None) -> Iterator[Finding]:
         return
     yield Finding(Level.OK, "settings", f"warehouse {settings.warehouse.engine}, namespace {settings.store.namespace}")
     yield _customer_key(settings)
+    yield from _guarded("declarations", _declarations, settings)
     yield from _guarded("warehouse", _warehouse, settings)
     yield from _guarded("store", _store, settings)
 
@@ -66,6 +69,17 @@ def _customer_key(settings: Settings) -> Finding:
         f"{'none is set' if not length else f'only {length} bytes'}: fine for development; in production set "
         "BNPL_CUSTOMER_KEY to 32 random bytes, the same for publisher and readers",
     )
+
+
+def _declarations(settings: Settings) -> Iterator[Finding]:
+    """Whether features still mean what the lock file of this release records."""
+    found = compare(recorded(), declared(), datetime.now(UTC).date())
+    if found.refused:
+        yield Finding(Level.FAIL, "declarations", found.text, DeclarationsChanged.exit_code)
+    elif found.changes:
+        yield Finding(Level.WARN, "declarations", found.text)
+    else:
+        yield Finding(Level.OK, "declarations", "features and sets mean what features.lock.toml records")
 
 
 def _warehouse(settings: Settings) -> Iterator[Finding]:
@@ -93,6 +107,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
         yield Finding(Level.OK, "store settings", "buckets stay compact, the active version is not evicted")
         yield from map(_memory, primaries_of(target.client))
         yield _active(target)
+        yield from _other_sets(target)
 
 
 def _memory(server: redis.Redis) -> Finding:
@@ -128,6 +143,24 @@ def _active(target: Target) -> Finding:
             f"version {number} serves {manifest.partition_date}, which is stale; see why later days were not published",
         )
     return Finding(Level.OK, "active version", f"{number}, partition {manifest.partition_date}")
+
+
+def _other_sets(target: Target) -> Iterator[Finding]:
+    """Sets beside the one that this release reads, and who still reads one that is deprecated."""
+    for version in list_versions(target.client, target.keyspace):
+        if version.state is not State.ACTIVE or version.manifest is None:
+            continue
+        name, partition = version.feature_set, version.manifest.partition_date
+        if name != target.keyspace.feature_set:
+            yield Finding(Level.OK, f"feature set {name}", f"version {version.number}, partition {partition}")
+        readers = readers_of(target.client, target.keyspace, name) if version.manifest.deprecated_on else []
+        if readers:
+            yield Finding(
+                Level.WARN,
+                f"feature set {name}",
+                f"deprecated on {version.manifest.deprecated_on}, but {len(readers)} readers read it within a day; "
+                "`bnpl-features sets readers` lists them",
+            )
 
 
 def _guarded(subject: str, steps: object, settings: Settings) -> Iterator[Finding]:

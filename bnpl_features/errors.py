@@ -79,6 +79,12 @@ class LayoutMismatch(BnplFeaturesError):
     exit_code = 5
 
 
+class DeclarationsChanged(BnplFeaturesError):
+    """A feature or set means something else than the lock file records under its name."""
+
+    exit_code = 5
+
+
 class TrainingRefused(BnplFeaturesError):
     """A model cannot be trained honestly on what the warehouse holds."""
 

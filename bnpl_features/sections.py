@@ -83,6 +83,7 @@ class ModelSettings:
     registry_url: str = field(default="", repr=False)
     registry_prefix: str = "bnpl"
     folder: Path = Path(".bnpl/models")
+    feature_set: str = "behavioural@1"
     training_days: int = 120
     maturity_days: int = 60
     max_rows: int = 1_000_000

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bnpl_features.errors import SettingsError
-from bnpl_features.features.catalog import BEHAVIOURAL
+from bnpl_features.features.catalog import ALL_FEATURES, SETS
 from bnpl_features.sections import (
     SECTIONS,
     VARIABLES,
@@ -104,6 +104,7 @@ def load_settings(
     sections: dict[str, Any] = {name: _section(type(getattr(defaults, name)), name, values, named) for name in SECTIONS}
     settings = Settings(**sections, source=_source(values.get("transactions", {}), variables))
     _require_choice("warehouse engine", settings.warehouse.engine, ENGINES)
+    _require_choice("model.feature_set", settings.model.feature_set, tuple(one.name for one in SETS))
     _require_choice("monitoring.traces", settings.monitoring.traces, TRACES)
     _require_choice("retraining.mode", settings.retraining.mode, TRIALS)
     _require_choice("alerts.mail_security", settings.alerts.mail_security, MAIL_SECURITY)
@@ -211,7 +212,7 @@ def _thresholds(name: str, value: Any) -> dict[str, tuple[float, float]]:
     """Feature -> (warn, error)."""
     if not isinstance(value, dict):
         raise SettingsError(f"{name} is {value!r}; write [{name}] and feature = [warn, error] below")
-    _refuse_unknown(f"{name} names unknown features", value, [feature.name for feature in BEHAVIOURAL.features])
+    _refuse_unknown(f"{name} names unknown features", value, [feature.name for feature in ALL_FEATURES.features])
     pairs = {}
     for feature, pair in value.items():
         if not isinstance(pair, list) or len(pair) != 2:

@@ -8,7 +8,7 @@ from assets.feature_vectors import VECTORS, VECTORS_TABLE
 from assets.partitions import DAILY, days_of, labels
 from bnpl_features.derive.partition import coverage_query, size_query
 from bnpl_features.derive.table import group_table
-from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS
+from bnpl_features.features.catalog import GROUPS
 from bnpl_features.features.feature import FeatureGroup
 from checks.comparisons import comparisons
 from resources.settings import SettingsResource
@@ -108,7 +108,7 @@ def vectors_completeness(context: dg.AssetCheckExecutionContext, warehouse: Ware
     with library_errors(), warehouse.open() as engine:
         for day in days_of(context):
             asked_by = labels(context, VECTORS_TABLE.name, day)
-            coverage = next(engine.read(coverage_query(BEHAVIOURAL.groups, day), asked_by)).to_pylist()[0]
+            coverage = next(engine.read(coverage_query(GROUPS, day), asked_by)).to_pylist()[0]
             size = next(engine.read(size_query(VECTORS_TABLE, day), asked_by)).to_pylist()[0]
             customers += size["customers"]
             known = coverage.pop("customers")

@@ -11,7 +11,7 @@ from assets.feature_vectors import VECTORS, VECTORS_TABLE
 from assets.partitions import DAILY, days_of, labels
 from bnpl_features.derive.schema import schema_of, validate
 from bnpl_features.derive.table import CUSTOMER_COLUMN, Table, group_table
-from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS
+from bnpl_features.features.catalog import ALL_FEATURES, GROUPS
 from bnpl_features.features.feature import Feature
 from resources.warehouse import WarehouseResource
 
@@ -49,5 +49,5 @@ def schema_check(asset: dg.AssetKey, table: Table, features: Sequence[Feature]) 
 
 schema_checks = [
     *(schema_check(group_key(group), group_table(group), group.features) for group in GROUPS),
-    schema_check(VECTORS, VECTORS_TABLE, BEHAVIOURAL.features),
+    schema_check(VECTORS, VECTORS_TABLE, ALL_FEATURES.features),
 ]

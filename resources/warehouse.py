@@ -34,7 +34,7 @@ class EmulatedBigQueryResource(BigQueryResource):
 
     @contextmanager
     def get_client(self) -> Iterator[bigquery.Client]:
-        from bnpl_features.warehouse.bigquery import emulator_client
+        from bnpl_features.warehouse.bigquery_emulator import emulator_client
 
         yield emulator_client(self.project, self.location, self.api_endpoint)
 
@@ -42,7 +42,8 @@ class EmulatedBigQueryResource(BigQueryResource):
 @contextmanager
 def _bigquery(configured: WarehouseSettings) -> Iterator[Warehouse]:
     """With the client, and so the credentials, of dagster-gcp's resource."""
-    from bnpl_features.warehouse.bigquery import BigQueryWarehouse, emulator_storage
+    from bnpl_features.warehouse.bigquery import BigQueryWarehouse
+    from bnpl_features.warehouse.bigquery_emulator import emulator_storage
 
     with _resource(configured).get_client() as client:
         yield BigQueryWarehouse(

@@ -65,6 +65,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "days_since_first_txn",
         "lifecycle_stage",
     ),
+    "segment": ("segment",),
 }
 
 NEVER_NULL_INTEGERS = (
@@ -108,21 +109,30 @@ def features(transactions: pd.DataFrame, partition: datetime.date) -> pd.DataFra
     """One row for each customer with a completed purchase in [D-364, D], sorted by customer_id; null is NaN."""
     rows = []
     for customer_id, purchases in histories(transactions, partition).items():
-        rows.append(
-            {
-                "customer_id": customer_id,
-                **volume(purchases, partition),
-                **temporal(purchases, partition),
-                **category(purchases, partition),
-                **device(purchases, partition),
-                **risk_evolution(purchases, partition),
-            }
-        )
+        found = {
+            **volume(purchases, partition),
+            **temporal(purchases, partition),
+            **category(purchases, partition),
+            **device(purchases, partition),
+            **risk_evolution(purchases, partition),
+        }
+        rows.append({"customer_id": customer_id, **found, "segment": segment(found)})
     names = [name for group in GROUPS.values() for name in group]
     types = {name: "int64" if name in NEVER_NULL_INTEGERS else "float64" for name in names}
-    types["lifecycle_stage"] = "object"
+    types["lifecycle_stage"] = types["segment"] = "object"
     frame = pd.DataFrame(rows, columns=["customer_id", *names]).astype({"customer_id": "object", **types})
     return frame.sort_values("customer_id", ignore_index=True)
+
+
+def segment(found: dict[str, object]) -> str:
+    """The first that holds: who missed a payment, who is new, who buys little, who spends much, everybody else."""
+    if found["missed_payments_90d"] > 0:
+        return "at_risk"
+    if found["days_since_first_txn"] < 30:
+        return "new"
+    if found["txn_count_90d"] < 3:
+        return "thin_file"
+    return "high_value" if found["amount_sum_30d"] >= 1000 else "established"
 
 
 def histories(transactions: pd.DataFrame, partition: datetime.date) -> dict[str, list[Purchase]]:

@@ -16,7 +16,8 @@ import pytest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from assets.feature_groups import group_asset
-from bnpl_features.features.catalog import GROUPS
+from assets.publication import published_key
+from bnpl_features.features.catalog import GROUPS, SETS
 from definitions import asset_checks, defs
 from tests.code_location import DAY, PROJECT, CodeLocation, instance_of, location, template, valkey
 
@@ -26,6 +27,7 @@ DAILY = dg.DailyPartitionsDefinition("2026-03-01")
 KEY = DAY.isoformat()
 SPECS = [spec for checks in asset_checks for spec in checks.check_specs]
 GRAPH = defs.resolve_asset_graph()
+PUBLICATIONS = [published_key(one).to_user_string() for one in SETS]
 ASSETS = sorted(key.to_user_string() for key in GRAPH.get_all_asset_keys())
 
 
@@ -63,7 +65,10 @@ def test_asset_says_what_and_whose_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.key.to_user_string())
 def test_check_belongs_to_a_partition_and_says_what_it_asks(spec: dg.AssetCheckSpec) -> None:
-    reports_only = {"published_features:consistency", "transactions:freshness"}
+    reports_only = {
+        *(f"{asset}:{check}" for asset in PUBLICATIONS for check in ("consistency", "readers")),
+        "transactions:freshness",
+    }
 
     assert spec.partitions_def is not None
     assert spec.description
@@ -73,7 +78,7 @@ def test_check_belongs_to_a_partition_and_says_what_it_asks(spec: dg.AssetCheckS
 def test_assets_take_their_place_in_the_pools() -> None:
     pools = {name: GRAPH.get(dg.AssetKey(name)).pools for name in ASSETS}
 
-    assert pools.pop("published_features") == {"publication"}
+    assert [pools.pop(name) for name in PUBLICATIONS] == [{"publication"}] * len(PUBLICATIONS)
     assert pools.pop("transactions") == pools.pop("velocity_stream") == set()
     asking = {"training_set", "drift_reference"}  # these two read and write the warehouse
     groups = ("training", "retraining")

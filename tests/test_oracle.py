@@ -203,7 +203,7 @@ def test_features_do_not_depend_on_the_order_of_the_rows():
 def test_features_have_one_row_a_customer_and_the_columns_in_order():
     frame = everyone(PARTITION).reset_index()
     names = [name for group in GROUPS.values() for name in group]
-    assert [len(group) for group in GROUPS.values()] == [10, 6, 5, 5, 12]
+    assert [len(group) for group in GROUPS.values()] == [10, 6, 5, 5, 12, 1]
     assert list(frame.columns) == ["customer_id", *names]
     assert frame["customer_id"].is_unique
     assert frame[list(NEVER_NULL_INTEGERS)].dtypes.eq("int64").all()
@@ -211,7 +211,7 @@ def test_features_have_one_row_a_customer_and_the_columns_in_order():
 
 def test_no_customers_is_an_empty_frame_with_all_columns():
     frame = features(SCHEMA.empty_table().to_pandas(), PARTITION)
-    assert frame.shape == (0, 39)
+    assert frame.shape == (0, 40)
 
 
 def test_everyone_keeps_the_relations_between_features():

@@ -8,7 +8,7 @@ import click
 from rich.markup import escape
 
 from bnpl_features.cli.output import console, print_json, print_table
-from bnpl_features.features.catalog import BEHAVIOURAL
+from bnpl_features.features.catalog import GROUPS
 
 
 @click.command()
@@ -26,9 +26,9 @@ def features(name: str | None, as_json: bool, write_reference: Path | None) -> N
         from bnpl_features.derive.reference import reference_page
 
         write_reference.parent.mkdir(parents=True, exist_ok=True)
-        write_reference.write_text(reference_page(BEHAVIOURAL))
+        write_reference.write_text(reference_page())
         return
-    rows = [(group, feature) for group in BEHAVIOURAL.groups for feature in group.features]
+    rows = [(group, feature) for group in GROUPS for feature in group.features]
     if name:
         rows = [(group, feature) for group, feature in rows if feature.name == name]
         if not rows:
@@ -57,4 +57,4 @@ def features(name: str | None, as_json: bool, write_reference: Path | None) -> N
             console.print(f"[bold]{key}[/bold]  {escape(str(value))}", highlight=False)
     else:
         columns = ("feature", "group", "unit", "window", "bytes", "largest error", "meaning")
-        print_table(BEHAVIOURAL.name, columns, [tuple(row.values()) for row in described])
+        print_table("Features", columns, [tuple(row.values()) for row in described])

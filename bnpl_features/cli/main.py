@@ -7,6 +7,7 @@ import logging
 import click
 
 from bnpl_features import __version__
+from bnpl_features.cli.backfilling import backfill
 from bnpl_features.cli.capacity import capacity
 from bnpl_features.cli.catalogue import features
 from bnpl_features.cli.demo import demo
@@ -16,11 +17,12 @@ from bnpl_features.cli.erasing import erase_command, erasures, readmit_command
 from bnpl_features.cli.experimenting import experiments
 from bnpl_features.cli.metrics import metrics
 from bnpl_features.cli.models import evaluate, models, promote, train
-from bnpl_features.cli.pipeline import backfill, run, up
+from bnpl_features.cli.pipeline import run, up
 from bnpl_features.cli.purchases import load, simulate
 from bnpl_features.cli.retraining import demo_drift, retraining, test_alert
 from bnpl_features.cli.scoring import api_key, serve
 from bnpl_features.cli.serving import activate, get, retire_command, rollback, versions
+from bnpl_features.cli.sets import sets
 from bnpl_features.cli.streaming import stream
 
 
@@ -38,7 +40,7 @@ def commands() -> None:
 
 _COMMANDS = (
     (simulate, load, run, backfill, up, demo, demo_drift),
-    (features, get, versions, activate, rollback, retire_command),
+    (features, sets, get, versions, activate, rollback, retire_command),
     (erase_command, readmit_command, erasures),
     (train, evaluate, models, promote, retraining),
     (drift, drift_reference),

@@ -13,6 +13,7 @@ from bnpl_features.cli.output import acting_user, console, moment, named_exit, p
 from bnpl_features.cli.purchases import yesterday
 from bnpl_features.connect.data import open_warehouse
 from bnpl_features.connect.models import model_registry, training_spec
+from bnpl_features.features.catalog import set_named
 from bnpl_features.settings import ModelSettings, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def train_and_register(
             chosen.training_sets,
             labels={"asset": "training_set"},
             progress=report,
+            feature_set=set_named(chosen.feature_set),
         )
     training = read_training_set(folder)
     trained = [train_model(name, training, threads=chosen.threads) for name in _NAMES]

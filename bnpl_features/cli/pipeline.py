@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,13 +24,13 @@ from bnpl_features.store.address import without_password
 DAILY_JOB, CHECKED_JOB, BACKFILL_JOB = "daily_features", "checked_features", "backfill_features"
 OVERRIDE_TAG = "bnpl/drift_override"
 STOP_SECONDS = 8
-_DAY = click.DateTime(["%Y-%m-%d"])
+DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command()
-@click.option("--partition", type=_DAY, help="One day (default: yesterday, UTC).")
-@click.option("--from", "first", type=_DAY, help="First day of a range.")
-@click.option("--to", "last", type=_DAY, help="Last day of a range.")
+@click.option("--partition", type=DAY, help="One day (default: yesterday, UTC).")
+@click.option("--from", "first", type=DAY, help="First day of a range.")
+@click.option("--to", "last", type=DAY, help="Last day of a range.")
 @click.option("--publish-each", is_flag=True, help="Publish every day of the range, not only the last.")
 @click.option("--no-publish", is_flag=True, help="Compute and check only.")
 @click.option("--override-drift", metavar="REASON", help="Publish in spite of drift; the reason lands in the manifest.")
@@ -52,7 +53,7 @@ def run(
     """
     if publish_each and no_publish:
         raise click.UsageError("--publish-each and --no-publish exclude each other; give one of them")
-    days = _days(partition, first, last)
+    days = days_between(partition, first, last)
     tags = {"user": os.environ.get("USER", "operator")}
     if override_drift:
         tags[OVERRIDE_TAG] = override_drift
@@ -63,19 +64,6 @@ def run(
             code = launch(job, chosen, tags)
             if code:
                 sys.exit(code)
-
-
-@click.command()
-@click.option("--from", "first", type=_DAY, required=True, help="First day.")
-@click.option("--to", "last", type=_DAY, required=True, help="Last day.")
-def backfill(first: datetime, last: datetime) -> None:
-    """Compute the features of a range of days, without checks and without publishing: what training reads.
-
-    Example: bnpl-features backfill --from 2026-05-01 --to 2026-09-21
-    """
-    code = launch(BACKFILL_JOB, _days(None, first, last), {"user": os.environ.get("USER", "operator")})
-    if code:
-        sys.exit(code)
 
 
 @click.command()
@@ -129,9 +117,10 @@ def _until_stopped(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def launch(job: str, days: list[str], tags: dict[str, str]) -> int:
+def launch(job: str, days: list[str], tags: dict[str, str], select: Sequence[str] = ()) -> int:
     """Hand the days to the code location; returns its exit code."""
-    return launch_module("automation.launch", ["--job", job, "--tags", json.dumps(tags), *days])
+    arguments = [*days, "--job", job, "--tags", json.dumps(tags)]
+    return launch_module("automation.launch", [*arguments, "--select", *select] if select else arguments)
 
 
 def launch_module(module: str, arguments: list[str]) -> int:
@@ -175,7 +164,7 @@ def environment() -> dict[str, str]:
     return {"PYTHONWARNINGS": "ignore", **os.environ, **absolute, "DAGSTER_HOME": str(home.resolve())}
 
 
-def _days(partition: datetime | None, first: datetime | None, last: datetime | None) -> list[str]:
+def days_between(partition: datetime | None, first: datetime | None, last: datetime | None) -> list[str]:
     if (first is None) != (last is None) or (partition and first):
         raise click.UsageError("give --partition, or both --from and --to, or nothing for yesterday")
     newest, wanted = yesterday(), (last or partition)

@@ -10,6 +10,7 @@ from rich.markup import escape
 from bnpl_features.cli.output import acting_user, console, moment, named_exit, print_json, print_table
 from bnpl_features.connect.data import open_reader, open_target
 from bnpl_features.errors import StoreUnavailable, VersionMissing
+from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.settings import load_settings
 from bnpl_features.store.connection import named_errors, url_of
 from bnpl_features.store.reading.lookup import Status
@@ -28,13 +29,17 @@ from bnpl_features.store.versions import (
 _PATIENT_SECONDS = 2.0
 """A lookup's budget: here the answer matters, not its latency."""
 
+_SET = click.option(
+    "--set", "feature_set", default=BEHAVIOURAL.name, show_default=True, help="The feature set that is meant."
+)
 _REASON = click.option("--reason", required=True, help="Why; it lands in the audit trail.")
 
 
 @click.command()
 @click.argument("customer_id")
+@_SET
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def get(customer_id: str, as_json: bool) -> None:
+def get(customer_id: str, feature_set: str, as_json: bool) -> None:
     """Read one customer as the scoring service would.
 
     A customer that is not known is answered with the declared defaults. Ends with 4 where the store has no answer.
@@ -42,7 +47,8 @@ def get(customer_id: str, as_json: bool) -> None:
     Example: bnpl-features get cust_0000042
     """
     with named_exit(), open_reader(load_settings().store, _PATIENT_SECONDS) as reader:
-        answer = reader.get(customer_id)
+        reader.follow(feature_set)
+        answer = reader.get(customer_id, feature_set=feature_set)
     if as_json:
         print_json(
             {
@@ -78,7 +84,9 @@ def versions(audit: bool, as_json: bool) -> None:
         print_json({"versions": described, "audit": [entry.__dict__ for entry in trail]})
         return
     rows = [tuple(_as_dict(version).values()) for version in found]
-    print_table("Versions", ("version", "state", "since (UTC)", "partition", "customers", "published by run"), rows)
+    print_table(
+        "Versions", ("version", "set", "state", "since (UTC)", "partition", "customers", "published by run"), rows
+    )
     if audit:
         acts = [(moment(e.at), e.act, e.version, e.previous, e.actor, e.reason) for e in trail]
         print_table("Audit", ("at (UTC)", "act", "version", "previous", "actor", "reason"), acts)
@@ -93,27 +101,29 @@ def activate(version: int, reason: str) -> None:
     Example: bnpl-features activate 12 --reason "model v7 was trained on it"
     """
     with named_exit(), open_target(load_settings().store) as target, named_errors(url_of(target.client)):
-        state = _state(target, version)
-        if state is State.VERIFIED:
-            expected = active_version(target.client, target.keyspace)
-            activate_version(
-                target.client, target.keyspace, version, expected=expected, actor=acting_user(), reason=reason
-            )
+        found = _found(target, version)
+        keyspace = target.keyspace.of(found.feature_set)
+        if found.state is State.VERIFIED:
+            expected = active_version(target.client, keyspace)
+            activate_version(target.client, keyspace, version, expected=expected, actor=acting_user(), reason=reason)
         else:
-            roll_back(target.client, target.keyspace, version, actor=acting_user(), reason=reason)
+            roll_back(target.client, keyspace, version, actor=acting_user(), reason=reason)
     console.print(f"version {version} is active")
 
 
 @click.command()
 @click.option("--to", "version", type=int, help="A retained version (default: the one active last).")
+@_SET
 @_REASON
-def rollback(version: int | None, reason: str) -> None:
-    """Switch back to a retained version: one pointer write, within a second at every reader.
+def rollback(version: int | None, feature_set: str, reason: str) -> None:
+    """Switch a set back to a retained version: one pointer write, within a second at every reader.
 
     Example: bnpl-features rollback --reason "approval rate fell at 03:10"
     """
     with named_exit(), open_target(load_settings().store) as target, named_errors(url_of(target.client)):
-        now, before = roll_back(target.client, target.keyspace, version, actor=acting_user(), reason=reason)
+        found = [one.feature_set for one in list_versions(target.client, target.keyspace) if one.number == version]
+        keyspace = target.keyspace.of(found[0] if found else feature_set)
+        now, before = roll_back(target.client, keyspace, version, actor=acting_user(), reason=reason)
     console.print(f"version {now} is active again, {before} is retained")
 
 
@@ -137,10 +147,10 @@ def retire_command(version: int, reason: str, grace_seconds: float) -> None:
     console.print(f"version {version} is retired")
 
 
-def _state(target: Target, number: int) -> State:
+def _found(target: Target, number: int) -> Version:
     for version in list_versions(target.client, target.keyspace):
         if version.number == number:
-            return version.state
+            return version
     raise VersionMissing(f"there is no version {number}; `bnpl-features versions` lists what there is")
 
 
@@ -148,6 +158,7 @@ def _as_dict(version: Version) -> dict[str, object]:
     manifest = version.manifest
     return {
         "version": version.number,
+        "set": version.feature_set,
         "state": version.state.value,
         "since": moment(version.since),
         "partition_date": manifest.partition_date if manifest else None,

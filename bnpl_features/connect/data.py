@@ -75,7 +75,10 @@ def retention_of(settings: StoreSettings) -> Retention:
 
 @contextmanager
 def open_reader(settings: StoreSettings, budget_seconds: float = BUDGET_SECONDS) -> Iterator[CustomerFeatureStore]:
-    """The client of the scoring service; `budget_seconds` bounds each lookup."""
+    """The client of the scoring service, for who looks at what is served: it does not count as a reader of a set.
+
+    `budget_seconds` bounds each lookup.
+    """
     with (
         store_url(settings) as url,
         CustomerFeatureStore(
@@ -84,6 +87,7 @@ def open_reader(settings: StoreSettings, budget_seconds: float = BUDGET_SECONDS)
             customer_key=settings.customer_key,
             previous_customer_keys=settings.previous_customer_keys.split(),
             budget_seconds=budget_seconds,
+            announce=False,
         ) as reader,
     ):
         yield reader

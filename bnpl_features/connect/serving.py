@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 
 from bnpl_features.connect.data import store_url
 from bnpl_features.connect.extras import extra
-from bnpl_features.settings import (
-    ScoringSettings,
-    StoreSettings,
-)
+from bnpl_features.features.segment import SEGMENTS
+from bnpl_features.settings import ScoringSettings, StoreSettings
 from bnpl_features.store.keyspace import Keyspace
 from bnpl_features.telemetry.tracing import UNTRACED, Tracer
 
@@ -25,12 +23,17 @@ if TYPE_CHECKING:
 def serving_of(settings: ScoringSettings, store: StoreSettings, url: str, tracer: Tracer = UNTRACED) -> Serving:
     """How the prediction service is configured, with the store at `url`."""
     with extra("scoring"):
-        from bnpl_features.scoring.core import Rules
+        from bnpl_features.scoring.core import Rules, SegmentRules
         from bnpl_features.scoring.decision import Bands
         from bnpl_features.scoring.fallback import Policy
         from bnpl_features.scoring.http import Limits
         from bnpl_features.scoring.server import Serving
 
+    segments = {
+        one.name: SegmentRules(one.model or None, Bands(*one.bands) if one.bands else None)
+        for one in SEGMENTS
+        if one.model or one.bands
+    }
     actions = {
         "unknown_customer": settings.on_unknown_customer,
         "stale": settings.on_stale,
@@ -52,7 +55,7 @@ def serving_of(settings: ScoringSettings, store: StoreSettings, url: str, tracer
         models_folder=settings.models_folder,
         predictions_folder=settings.predictions_folder,
         keys_file=Path(settings.keys_file) if settings.keys_file else None,
-        rules=Rules(Bands(settings.review_from, settings.decline_from), Policy.of(actions)),
+        rules=Rules(Bands(settings.review_from, settings.decline_from), Policy.of(actions), segments),
         limits=Limits(settings.most_body_bytes, settings.most_in_batch, settings.most_in_flight),
         look_seconds=settings.look_seconds,
         request_seconds=settings.request_seconds,

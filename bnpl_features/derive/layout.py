@@ -45,11 +45,20 @@ class Field:
 
 
 @dataclass(frozen=True)
+class SegmentDefaults:
+    """What stands for missing values of a segment's customers: pairs of feature and value."""
+
+    segment: str
+    values: tuple[tuple[str, Value], ...]
+
+
+@dataclass(frozen=True)
 class Layout:
-    """The fields of a record, in order."""
+    """The fields of a record, in order, and what stands for missing values, by the segment that the record names."""
 
     feature_set: str
     fields: tuple[Field, ...]
+    segments: tuple[SegmentDefaults, ...] = ()
 
     def __post_init__(self) -> None:
         if self.width_bytes > LARGEST_RECORD_BYTES:
@@ -90,6 +99,8 @@ class Layout:
             "feature_set": self.feature_set,
             "fingerprint": self.fingerprint,
             "fields": [field.to_json() for field in self.fields],
+            # Left out where there are none: a model's fingerprint is over this text.
+            **({"segments": {one.segment: dict(one.values) for one in self.segments}} if self.segments else {}),
         }
 
     @classmethod
@@ -100,9 +111,12 @@ class Layout:
                 Field(f["name"], Kind(f["kind"]), Storage.from_json(f["storage"]), f["default"])
                 for f in value["fields"]
             )
-            layout = cls(value["feature_set"], fields)
+            segments = tuple(
+                SegmentDefaults(name, tuple(values.items())) for name, values in value.get("segments", {}).items()
+            )
+            layout = cls(value["feature_set"], fields, segments)
             stated = value["fingerprint"]
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise LayoutMismatch(
                 f"the layout in the manifest cannot be read ({error}); it is of a newer release or is damaged: "
                 "upgrade this reader, or roll back to an older version"
@@ -116,7 +130,13 @@ class Layout:
 
 
 def layout_of(feature_set: FeatureSet) -> Layout:
+    usual = dict(feature_set.unknown.defaults) if feature_set.unknown else {}
     return Layout(
         feature_set.name,
-        tuple(Field(f.name, f.kind, f.storage, f.default) for f in feature_set.features),
+        tuple(Field(f.name, f.kind, f.storage, usual.get(f.name, f.default)) for f in feature_set.features),
+        tuple(
+            SegmentDefaults(one.name, tuple(sorted(one.defaults.items())))
+            for one in feature_set.segments
+            if one.defaults
+        ),
     )

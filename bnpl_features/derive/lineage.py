@@ -16,6 +16,9 @@ def inputs_of(feature: Feature, group: FeatureGroup) -> tuple[str, ...]:
     A feature of a group with its own rows is taken to depend on all that those rows read.
     """
     words = set(_WORD.findall(feature.sql))
+    if group.of:
+        through = {name for one in group.of for f in one.features if f.name in words for name in inputs_of(f, one)}
+        return tuple(column.name for column in PURCHASE_COLUMNS if column.name in through)
     if group.rows:
         words |= set(_WORD.findall(group.rows))
     pending = set(words)

@@ -5,7 +5,7 @@ A row is a sketch that can be added to another of the same column: rows, nulls, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from bnpl_features.derive.profiled import ProfiledColumn, Subject
@@ -43,31 +43,46 @@ def profiles_table(subject: Subject) -> Table:
 def profile_query(
     subject: Subject, partition: date, relation: str = "", parameters: Mapping[str, Parameter] | None = None
 ) -> Query:
-    """The rows of `profiles_table(subject)` for a day; `relation` stands in for the subject's own.
+    """The rows of `profiles_table(subject)` for a day; `relation` stands in for the subject's own."""
+    sql = _sketches(subject, relation or subject.relation, subject.where, ("segment",))
+    return Query(sql, {"partition_date": partition, **(parameters or {})})
 
-    Counts under each edge are conditional aggregates, so the warehouse reads the day once, however many columns there
+
+def profile_range_query(subject: Subject, first: date, last: date) -> Query:
+    """The rows of `profile_query` of each partition of a range, with their partition_date; of a table by partition."""
+    where = f"{PARTITION_COLUMN} BETWEEN @first_partition AND @last_partition"
+    sql = _sketches(subject, subject.relation, where, (PARTITION_COLUMN, "segment"))
+    return Query(sql, {"first_partition": first, "last_partition": last})
+
+
+def _sketches(subject: Subject, relation: str, where: str, keys: Sequence[str]) -> str:
+    """Sketches by `keys`.
+
+    Counts under each edge are conditional aggregates, so the warehouse reads the rows once, however many columns there
     are; the list of sketches is made of the one row that is left of each segment.
     """
-    segment = f" || '{SEPARATOR}' || ".join(f"COALESCE({sql}, 'unknown')" for sql in subject.segments.values())
+    names = f" || '{SEPARATOR}' || ".join(f"COALESCE({sql}, 'unknown')" for sql in subject.segments.values())
+    segment = names or f"'{ALL}'"
+    selected = [*(key for key in keys if key != "segment"), f"{segment} AS segment"]
+    selected += [f"{column.sql} AS v{n}" for n, column in enumerate(subject.columns)]
     counts = ",\n    ".join(aggregate for n, column in enumerate(subject.columns) for aggregate in _counts(n, column))
-    values = ", ".join(f"{column.sql} AS v{n}" for n, column in enumerate(subject.columns))
     rows = ",\n    ".join(_row(n, column) for n, column in enumerate(subject.columns))
-    return Query(
-        f"""WITH day_rows AS (
-  SELECT {segment or f"'{ALL}'"} AS segment, {values}
-  FROM {relation or subject.relation}
-  WHERE {subject.where}
+    by = ", ".join(keys)
+    return f"""WITH day_rows AS (
+  SELECT {", ".join(selected)}
+  FROM {relation}
+  WHERE {where}
 ),
 counted AS (
   SELECT
-    segment,
+    {by},
     COUNT(*) AS row_count,
     {counts}
   FROM day_rows
-  GROUP BY segment
+  GROUP BY {by}
 )
 SELECT
-  counted.segment,
+  {", ".join(f"counted.{key}" for key in keys)},
   sketch.feature,
   counted.row_count,
   counted.row_count - sketch.present AS nulls,
@@ -79,9 +94,7 @@ SELECT
 FROM counted
 CROSS JOIN UNNEST([
     {rows}
-  ]) AS sketch""",
-        {"partition_date": partition, **(parameters or {})},
-    )
+  ]) AS sketch"""
 
 
 def _counts(n: int, column: ProfiledColumn) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -37,19 +37,21 @@ def group_query(group: FeatureGroup, partition: date, source: str = SOURCE) -> Q
 
     `source` is the relation, or the parenthesised query, that yields the canonical columns.
     """
+    if group.of:
+        return _of_features(group, partition)
     relations = [f"purchases AS (\n{_purchases(group, source)}\n)"]
     if group.rows:
         relations.append(f"feature_rows AS ({group.rows})")
     rows = "feature_rows" if group.rows else "purchases"
     covers_history = group.look_back == HISTORY
-    selected = ",\n  ".join(f"{_aggregate(feature, group)} AS {feature.name}" for feature in group.features)
+    selected = ",\n  ".join(f"{aggregate(feature, group)} AS {feature.name}" for feature in group.features)
     features = f"SELECT\n  customer_id,\n  {selected}\nFROM {rows}\nGROUP BY customer_id"
     if covers_history:
-        return Query(f"{_with(relations)}\n{features}", {"partition_date": partition})
+        return Query(f"{with_relations(relations)}\n{features}", {"partition_date": partition})
     relations += [f"customers AS (\n{_customers(source)}\n)", f"features AS (\n{features}\n)"]
-    columns = ",\n  ".join(_or_empty(feature) for feature in group.features)
+    columns = ",\n  ".join(or_empty(feature) for feature in group.features)
     return Query(
-        f"{_with(relations)}\nSELECT\n  customers.customer_id,\n  {columns}\n"
+        f"{with_relations(relations)}\nSELECT\n  customers.customer_id,\n  {columns}\n"
         "FROM customers\nLEFT JOIN features ON features.customer_id = customers.customer_id",
         {"partition_date": partition},
     )
@@ -57,26 +59,52 @@ def group_query(group: FeatureGroup, partition: date, source: str = SOURCE) -> Q
 
 def vectors_query(feature_set: FeatureSet, partition: date) -> Query:
     """One row a customer of the set's first group: customer_id, then every feature in the set's order."""
-    first, *others = feature_set.groups
-    columns = ",\n  ".join(f"{group.name}.{f.name}" for group in feature_set.groups for f in group.features)
-    joins = "\n".join(
-        f"LEFT JOIN {group.table} AS {group.name}\n"
-        f"  ON {group.name}.customer_id = {first.name}.customer_id AND {group.name}.partition_date = @partition_date"
+    first = feature_set.groups[0].name
+    columns = [f"{first}.customer_id", *vector_columns(feature_set)]
+    joined = side_by_side(feature_set.groups, columns, "@partition_date")
+    return Query(f"{joined}\nWHERE {first}.partition_date = @partition_date", {"partition_date": partition})
+
+
+def vector_columns(feature_set: FeatureSet) -> list[str]:
+    """The set's features in order, each of its group's table."""
+    group_of = {feature.name: group.name for group in feature_set.groups for feature in group.features}
+    return [f"{group_of[feature.name]}.{feature.name}" for feature in feature_set.features]
+
+
+def feature_columns(group: FeatureGroup) -> list[str]:
+    """The features of a group that is computed of others' features."""
+    return [f"CAST({feature.sql} AS {feature.kind}) AS {feature.name}" for feature in group.features]
+
+
+def side_by_side(groups: Sequence[FeatureGroup], columns: Sequence[str], day: str) -> str:
+    """Columns of the groups' tables joined by customer: those of `day`, an expression."""
+    first, *others = groups
+    listed = ",\n  ".join(columns)
+    joins = "".join(
+        f"\nLEFT JOIN {group.table} AS {group.name}\n"
+        f"  ON {group.name}.customer_id = {first.name}.customer_id AND {group.name}.partition_date = {day}"
         for group in others
     )
-    return Query(
-        f"SELECT\n  {first.name}.customer_id,\n  {columns}\nFROM {first.table} AS {first.name}\n{joins}\n"
-        f"WHERE {first.name}.partition_date = @partition_date",
-        {"partition_date": partition},
-    )
+    return f"SELECT\n  {listed}\nFROM {first.table} AS {first.name}{joins}"
 
 
-def _with(relations: list[str]) -> str:
+def _of_features(group: FeatureGroup, partition: date) -> Query:
+    first = group.of[0].name
+    joined = side_by_side(group.of, [f"{first}.customer_id", *feature_columns(group)], "@partition_date")
+    return Query(f"{joined}\nWHERE {first}.partition_date = @partition_date", {"partition_date": partition})
+
+
+def with_relations(relations: list[str]) -> str:
     return "WITH " + ",\n".join(relations)
 
 
 def _purchases(group: FeatureGroup, source: str) -> str:
-    """The completed purchases of the look-back, with the columns that the group's SQL mentions."""
+    columns = ",\n    ".join(purchase_columns(group))
+    return f"  SELECT\n    {columns}\n  FROM {source}\n" + _inside(group.look_back)
+
+
+def purchase_columns(group: FeatureGroup) -> list[str]:
+    """The columns of the group's purchases: the customer, then what its SQL mentions, then its own."""
     mentioned = set(re.findall(r"[a-z_][a-z0-9_]*", " ".join([group.rows, *group.purchase.values(), *_sql_of(group)])))
     columns = ["customer_id", "DATE_DIFF(@partition_date, DATE(transaction_timestamp), DAY) AS days_ago"]
     columns += [
@@ -84,8 +112,7 @@ def _purchases(group: FeatureGroup, source: str) -> str:
         for column in PURCHASE_COLUMNS
         if column.name in mentioned and column.name != "customer_id"
     ]
-    columns += [f"{sql} AS {name}" for name, sql in group.purchase.items()]
-    return "  SELECT\n    " + ",\n    ".join(columns) + f"\n  FROM {source}\n" + _inside(group.look_back)
+    return columns + [f"{sql} AS {name}" for name, sql in group.purchase.items()]
 
 
 def _customers(source: str) -> str:
@@ -101,7 +128,7 @@ def _inside(window: Window) -> str:
     )
 
 
-def _aggregate(feature: Feature, group: FeatureGroup) -> str:
+def aggregate(feature: Feature, group: FeatureGroup) -> str:
     """The feature's SQL with each `{column}` limited to the window, as the declared type."""
     sql = feature.sql
     for column in feature.windowed_columns:
@@ -110,7 +137,7 @@ def _aggregate(feature: Feature, group: FeatureGroup) -> str:
     return f"CAST({sql} AS {feature.kind})"
 
 
-def _or_empty(feature: Feature) -> str:
+def or_empty(feature: Feature) -> str:
     if feature.empty is None:
         return f"features.{feature.name}"
     return f"COALESCE(features.{feature.name}, {feature.empty}) AS {feature.name}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bnpl_features.derive.layout import LARGEST_RECORD_BYTES, layout_of
 from bnpl_features.derive.query import PARTITION_PARAMETER_NOTE
-from bnpl_features.features.catalog import FeatureSet
+from bnpl_features.features.catalog import GROUPS, SETS, FeatureSet
 from bnpl_features.features.feature import Feature, FeatureGroup
 from bnpl_features.features.storage import Scale
 
@@ -14,36 +14,43 @@ Generated from the declarations by `make docs`; do not edit.
 
 {note}
 
-Feature set `{name}`: {count} features, {width} bytes a customer (at most {most}), layout `{fingerprint}`.
 """
+
+_SET = "- Feature set `{name}`: {count} features, {width} bytes a customer (at most {most}), layout `{fingerprint}`.\n"
 
 _TABLE = """
 ## {name}
 
-{meaning} Owner: `{owner}`. Table `{table}`, reads {days} days of purchases.
+{meaning} Owner: `{owner}`. Table `{table}`, {reads}.
 
 | feature | unit | meaning | bounds | empty | stored as | bytes | largest error |
 |---|---|---|---|---|---|---|---|
 """
 
 
-def reference_page(feature_set: FeatureSet) -> str:
+def reference_page() -> str:
+    """Every feature, group by group, after the sets that select them."""
+    return _HEAD.format(note=PARTITION_PARAMETER_NOTE) + "".join(map(_set, SETS)) + "".join(map(_group, GROUPS))
+
+
+def _set(feature_set: FeatureSet) -> str:
     layout = layout_of(feature_set)
-    head = _HEAD.format(
-        note=PARTITION_PARAMETER_NOTE,
+    return _SET.format(
         name=feature_set.name,
         count=len(feature_set.features),
         width=layout.width_bytes,
         most=LARGEST_RECORD_BYTES,
         fingerprint=layout.fingerprint,
     )
-    return head + "".join(_group(group) for group in feature_set.groups)
 
 
 def _group(group: FeatureGroup) -> str:
-    head = _TABLE.format(
-        name=group.name, meaning=group.meaning, owner=group.owner, table=group.table, days=group.look_back.days
+    reads = (
+        f"computed of {' and '.join(f'`{one.table}`' for one in group.of)}"
+        if group.of
+        else f"reads {group.look_back.days} days of purchases"
     )
+    head = _TABLE.format(name=group.name, meaning=group.meaning, owner=group.owner, table=group.table, reads=reads)
     rows = "".join(_row(feature) for feature in group.features)
     definitions = "\n".join(f"- `{f.name}` (window {f.window}): `{' '.join(f.sql.split())}`" for f in group.features)
     return f"{head}{rows}\nDefinitions, in BigQuery's dialect (`{{column}}`: inside the window):\n\n{definitions}\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bnpl_features.features.catalog import FeatureSet
+from bnpl_features.features.catalog import ALL_FEATURES, FeatureSet
 from bnpl_features.features.feature import Feature, FeatureGroup
 from bnpl_features.features.purchase import IDENTITY, PURCHASE_COLUMNS, TIMESTAMP_COLUMN
 
@@ -35,10 +35,11 @@ def group_table(group: FeatureGroup) -> Table:
     return Table(group.table, group.meaning, _keys() + tuple(_column(feature) for feature in group.features))
 
 
-def vectors_table(feature_set: FeatureSet) -> Table:
+def vectors_table(feature_set: FeatureSet = ALL_FEATURES) -> Table:
+    """The one table that all sets are published from, and models train on; of its columns those of the set."""
     return Table(
         "feature_vectors",
-        f"All features of the set {feature_set.name}, one row a customer.",
+        "All features side by side, one row a customer: every set is a selection of these columns.",
         _keys() + tuple(_column(feature) for feature in feature_set.features),
     )
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bnpl_features.derive.profiled import OUTCOMES, PREDICTIONS, TRANSACTIONS, Subject, group_subject, vectors_subject
-from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS
+from bnpl_features.features.catalog import ALL_FEATURES, GROUPS
 
 GROUP_SUBJECTS: tuple[Subject, ...] = tuple(group_subject(group) for group in GROUPS)
-VECTORS: Subject = vectors_subject(BEHAVIOURAL)
+VECTORS: Subject = vectors_subject(ALL_FEATURES)
 ALL_SUBJECTS: tuple[Subject, ...] = (*GROUP_SUBJECTS, VECTORS, TRANSACTIONS, PREDICTIONS, OUTCOMES)
 
 FLOWS = frozenset({TRANSACTIONS.name, PREDICTIONS.name, OUTCOMES.name})

@@ -120,6 +120,8 @@ class FeatureGroup:
     `purchase` adds columns to each purchase of the look-back, by name: scalar or window expressions. `rows`, where
     given, is a query over `purchases` whose rows (several a customer) the features aggregate instead of purchases.
     `history` says that `purchase` or `rows` needs all of the look-back although no feature's window says so.
+    `of` names groups whose features this one's are computed from, in place of purchases: then `sql` is an expression
+    over them.
     """
 
     name: str
@@ -129,12 +131,15 @@ class FeatureGroup:
     purchase: dict[str, str] = field(default_factory=dict, hash=False)
     rows: str = ""
     history: bool = False
+    of: tuple[FeatureGroup, ...] = ()
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
             raise DeclarationError(f"group name {self.name!r}: use lower-case letters, digits and underscores")
         if not self.features:
             raise DeclarationError(f"group {self.name}: declare at least one feature")
+        if self.of and (self.purchase or self.rows):
+            raise DeclarationError(f"group {self.name}: it is computed of other groups, so it has no purchases or rows")
         seen: set[str] = set()
         for feature in self.features:
             if feature.name in seen:

@@ -10,7 +10,7 @@ from bnpl_features.store.connection import named_errors, primaries_of, url_of
 from bnpl_features.store.target import Target
 from bnpl_features.store.versions import State, list_versions
 from bnpl_features.telemetry import catalogue
-from bnpl_features.telemetry.metric import Family, by_label, valued
+from bnpl_features.telemetry.metric import Family, by_label
 
 
 def store_families(target: Target) -> Iterator[Family]:
@@ -29,11 +29,10 @@ def _versions(target: Target) -> Iterator[Family]:
     versions = list_versions(target.client, target.keyspace)
     counts = Counter(version.state for version in versions)
     yield by_label(catalogue.VERSIONS, {(state.value,): counts[state] for state in State})
-    for version in versions:
-        if version.state is State.ACTIVE and version.manifest is not None:
-            yield valued(catalogue.ACTIVE_VERSION, version.number)
-            yield valued(catalogue.ACTIVE_AS_OF, end_of(version.manifest.partition_date))
-            yield valued(catalogue.ACTIVE_CUSTOMERS, version.manifest.customers - version.manifest.erased)
+    active = {(one.feature_set,): one.manifest for one in versions if one.state is State.ACTIVE and one.manifest}
+    yield by_label(catalogue.ACTIVE_VERSION, {key: one.version for key, one in active.items()})
+    yield by_label(catalogue.ACTIVE_AS_OF, {key: end_of(one.partition_date) for key, one in active.items()})
+    yield by_label(catalogue.ACTIVE_CUSTOMERS, {key: one.customers - one.erased for key, one in active.items()})
 
 
 def _servers(target: Target) -> Iterator[Family]:

@@ -34,9 +34,10 @@ def ablate(
     everything = train(BEHAVIOURAL, training, threads=threads)
     nothing = train(TRANSACTION_ONLY, training, threads=threads)
     found = []
-    for done, group in enumerate(GROUPS):
+    groups = [group for group in GROUPS if {one.name for one in group.features} & set(training.inputs.behavioural)]
+    for done, group in enumerate(groups):
         if progress:
-            progress("ablation", done, len(GROUPS))
+            progress("ablation", done, len(groups))
         own = {feature.name for feature in group.features}
         others = {name for name in training.inputs.behavioural if name not in own}
         scores = {

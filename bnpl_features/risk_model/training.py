@@ -11,7 +11,7 @@ import numpy as np
 from bnpl_features import __version__
 from bnpl_features.derive.layout import Layout
 from bnpl_features.errors import TrainingRefused
-from bnpl_features.features.catalog import BEHAVIOURAL as BEHAVIOURAL_SET
+from bnpl_features.features.catalog import ALL_FEATURES
 from bnpl_features.features.feature import Kind
 from bnpl_features.features.velocity import VELOCITY as VELOCITY_GROUP
 from bnpl_features.risk_model.calibration import fit_calibration
@@ -122,7 +122,7 @@ def train(name: str, training: TrainingSet, inputs: Inputs | None = None, *, thr
 
 def risk_directions(inputs: Inputs) -> list[int]:
     """The monotone constraint of each input, as its declaration says."""
-    declared = {one.name: one.risk_direction for one in BEHAVIOURAL_SET.features}
+    declared = {one.name: one.risk_direction for one in ALL_FEATURES.features}
     declared |= {one.name: one.risk_direction for one in VELOCITY_GROUP.features}
     return [*(one.risk_direction for one in inputs.purchase), *(declared.get(name, 0) for name in inputs.behavioural)]
 

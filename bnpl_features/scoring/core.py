@@ -17,7 +17,7 @@ from bnpl_features.risk_model.model import Model
 from bnpl_features.scoring.decision import Bands, Decision
 from bnpl_features.scoring.experiments.assignment import Assigned
 from bnpl_features.scoring.fallback import Action, Policy
-from bnpl_features.scoring.models import BEHAVIOURAL, TRANSACTION_ONLY, VELOCITY, ActiveModels
+from bnpl_features.scoring.models import BEHAVIOURAL, TRANSACTION_ONLY, ActiveModels
 from bnpl_features.scoring.purchase import Identified, columns_of
 from bnpl_features.scoring.reasons import Reason, reasons_of
 from bnpl_features.store.reading.lookup import Answer
@@ -38,7 +38,8 @@ NO_VELOCITY = "not_read"
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
-    """What the checkout gets. `probability` is null where the policy gives no score; then the decision is `review`."""
+    """What the checkout gets. `probability` is null where the policy gives no score; then the decision is `review`.
+    `feature_set` is that which the features were read from; `warnings` are for whoever runs the service."""
 
     request_id: str
     transaction_id: str
@@ -54,14 +55,29 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     feature_partition: date | None
     velocity_status: str
     fallback: str | None
+    feature_set: str | None
+    segment: str | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SegmentRules:
+    """What is particular to a segment's customers: their model's name, their thresholds; None: as for everybody."""
+
+    model: str | None = None
+    bands: Bands | None = None
+
+
+EVERYBODY = SegmentRules()
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What is configured: thresholds and fallbacks."""
+    """What is configured: thresholds and fallbacks; and what is declared of segments."""
 
     bands: Bands = field(default_factory=Bands)
     policy: Policy = field(default_factory=Policy)
+    segments: Mapping[str, SegmentRules] = field(default_factory=dict)
 
 
 class Reasons(StrEnum):
@@ -94,12 +110,16 @@ def score(
     models: ActiveModels,
     rules: Rules,
     assigned: Assigned | None = None,
+    warning: str = "",
 ) -> Scored:
-    """Tens of microseconds; `layout` is that of the answer's version, None where that is not known.
+    """Tens of microseconds; `layout` is that of the answer's version, None where that is not known; `warning` is what
+    is to be said of its feature set.
 
     Raises `NoModel`, and `ModelInputError` for a purchase that the model refuses.
     """
-    model, vector, fallback = choose(answer, layout, models, rules.policy, assigned)
+    segment = answer.segment
+    particular = rules.segments.get(segment, EVERYBODY) if segment else EVERYBODY
+    model, vector, fallback = choose(answer, layout, models, rules.policy, assigned, particular.model)
     columns = columns_of(purchase)
     if model and vector is not None and model.inputs.velocity:
         vector = np.concatenate([vector, _velocity(model, answer, columns["amount"])])
@@ -108,7 +128,7 @@ def score(
         request_id=request_id,
         transaction_id=purchase.transaction_id,
         probability=probability,
-        decision=Decision.REVIEW if probability is None else rules.bands.decision(probability),
+        decision=Decision.REVIEW if probability is None else (particular.bands or rules.bands).decision(probability),
         reasons=(),
         model=model.name if model else None,
         model_version=model.version if model else None,
@@ -119,6 +139,9 @@ def score(
         feature_partition=answer.partition_date,
         velocity_status=_velocity_status(answer),
         fallback=fallback,
+        feature_set=layout.feature_set if layout else None,
+        segment=segment,
+        warnings=(warning,) if warning else (),
     )
     return Scored(prediction, model, columns, vector)
 
@@ -139,14 +162,20 @@ def explained(scored: Scored) -> Prediction:
 
 
 def choose(
-    answer: Answer, layout: Layout | None, models: ActiveModels, policy: Policy, assigned: Assigned | None
+    answer: Answer,
+    layout: Layout | None,
+    models: ActiveModels,
+    policy: Policy,
+    assigned: Assigned | None,
+    of_segment: str | None = None,
 ) -> tuple[Model | None, Floats32 | None, str | None]:
     """The model that scores (None: no score), the daily features that it takes, and why it is not the one meant.
+    `of_segment` is the name of the segment's own model, which scores where there is a champion of that name.
 
     In steps: with velocity, with daily features only, with the transaction only. Raises `NoModel` where there is none
     to fall back to.
     """
-    wanted, missing = _wanted(models, assigned)
+    wanted, missing = _wanted(models, assigned, of_segment)
     action = policy.action(answer.status)
     fallback: str | None
     if wanted is None:
@@ -177,8 +206,9 @@ def _spare(models: ActiveModels) -> Model:
     return spare
 
 
-def _wanted(models: ActiveModels, assigned: Assigned | None) -> tuple[Model | None, str | None]:
-    champion = models.champions.get(VELOCITY) or models.champions.get(BEHAVIOURAL)
+def _wanted(models: ActiveModels, assigned: Assigned | None, of_segment: str | None) -> tuple[Model | None, str | None]:
+    """An arm's model comes before that of a segment, and that before the champion of all."""
+    champion = (models.champions.get(of_segment) if of_segment else None) or models.champion
     if assigned is None or assigned.model is None:
         return champion, None
     found = models.versions.get(assigned.model)

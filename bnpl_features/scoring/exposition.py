@@ -35,6 +35,7 @@ def service_families(service: Service) -> Iterator[Family]:
     followed = [one for one in (changing.models, changing.assignments, changing.keys) if one is not None]
     yield by_label(catalogue.CHANGES, {(one.name,): one.changes for one in followed})
     yield by_label(catalogue.CHANGE_FAILURES, {(one.name,): one.failures for one in followed})
+    yield by_label(catalogue.DEPRECATED_READS, {(name,): count for name, count in measures.deprecated.items()})
     champions = changing.models.value.champions
     yield by_label(catalogue.MODEL_VERSION, {(name,): float(one.version or 0) for name, one in champions.items()})
     yield from _experiments(changing.assignments.value)

@@ -16,6 +16,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from bnpl_features.errors import BnplFeaturesError, ModelMissing
+from bnpl_features.features.segment import SEGMENTS
 from bnpl_features.risk_model.registry import CHAMPION, Registry, load_model, open_registry, versions
 from bnpl_features.scoring.models import BEHAVIOURAL, TRANSACTION_ONLY, VELOCITY
 from bnpl_features.scoring.served import Active, Entry, put, read_active, read_wanted, write_active
@@ -39,7 +40,7 @@ def fetch(registry: Registry, folder: Path) -> Active:
     """Bring champions and wanted versions into the folder; returns what is served from now on."""
     folder.mkdir(parents=True, exist_ok=True)
     entries = []
-    for name in (VELOCITY, BEHAVIOURAL, TRANSACTION_ONLY):
+    for name in (VELOCITY, BEHAVIOURAL, TRANSACTION_ONLY, *sorted({one.model for one in SEGMENTS if one.model})):
         wanted = {version for model, version in read_wanted(folder) if model == name}
         for one in versions(registry, name):
             if CHAMPION not in one.aliases and one.number not in wanted:

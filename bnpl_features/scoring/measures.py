@@ -15,6 +15,7 @@ class Measures:
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, int]] = Counter()
         self.predictions: Counter[tuple[str, ...]] = Counter()
+        self.deprecated: Counter[str] = Counter()
         self.late_reasons = 0
         self.timed_out = 0
         self.seconds: dict[str, tuple[list[int], float]] = {}

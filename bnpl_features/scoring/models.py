@@ -34,6 +34,17 @@ class ActiveModels:
         return None if isinstance(found, ModelLayoutMismatch) else found
 
     @property
+    def champion(self) -> Model | None:
+        """The one that is meant to score: that which wants to know most of the customer."""
+        return self.champions.get(VELOCITY) or self.champions.get(BEHAVIOURAL)
+
+    @property
+    def feature_sets(self) -> frozenset[str]:
+        """The sets that the models at hand were trained on."""
+        layouts = [one.inputs.layout for one in (*self.champions.values(), *self.versions.values())]
+        return frozenset(layout.feature_set for layout in layouts if layout is not None)
+
+    @property
     def mismatches(self) -> tuple[str, ...]:
         """Why models could not read a layout that was served."""
         return tuple(str(one) for one in self._readings.values() if isinstance(one, ModelLayoutMismatch))

@@ -27,6 +27,7 @@ from bnpl_features.scoring.following import Followed, Follower
 from bnpl_features.scoring.http import Application, Limits
 from bnpl_features.scoring.journal import say
 from bnpl_features.scoring.keys import Keys, read_keys, watch_keys
+from bnpl_features.scoring.lookup import following_sets
 from bnpl_features.scoring.models import NO_MODELS
 from bnpl_features.scoring.predictions import MOST_QUEUED, PredictionLog
 from bnpl_features.scoring.served import watch_models, write_wanted
@@ -85,15 +86,17 @@ def serve(serving: Serving, shelf: Shelf, started: Callable[[int], None] = lambd
 
 
 async def _serve(serving: Serving, shelf: Shelf, keys: Followed[Keys] | None, listener: socket.socket) -> None:
+    store = await AsyncCustomerFeatureStore.open(serving.store_url, **serving.reader)
+    look = following_sets(watch_models(serving.models_folder), store.lookups.follower.follow)
     changing = Changing(
-        Followed("models", NO_MODELS, watch_models(serving.models_folder)),
+        Followed("models", NO_MODELS, look),
         Followed("experiments", Assignments(Definitions()), _watch_assignments(serving, shelf)),
         keys,
     )
     await asyncio.to_thread(changing.models.look)
     changing.assignments.value = _kept_assignments(serving)
     service = Service(
-        await AsyncCustomerFeatureStore.open(serving.store_url, **serving.reader),
+        store,
         changing,
         serving.rules,
         PredictionLog(serving.predictions_folder, most_queued=serving.most_queued),

@@ -10,18 +10,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from bnpl_features.derive.layout import Layout
 from bnpl_features.scoring.core import Prediction, Reasons, Rules, Scored, explained, reasons_are_due, score
 from bnpl_features.scoring.experiments.assignment import Assigned, Assignments
 from bnpl_features.scoring.experiments.shadow import ShadowQueue, Waiting
 from bnpl_features.scoring.following import Followed
 from bnpl_features.scoring.keys import Keys
+from bnpl_features.scoring.lookup import Found, look_up, set_of, sets_of
 from bnpl_features.scoring.measures import Measures
 from bnpl_features.scoring.models import ActiveModels
 from bnpl_features.scoring.predictions import PredictionLog, record_of
 from bnpl_features.scoring.purchase import Identified
 from bnpl_features.store.aio import AsyncCustomerFeatureStore
-from bnpl_features.store.reading.lookup import Answer, ServedVersion
 from bnpl_features.telemetry.tracing import UNTRACED, Span, Tracer
 
 REASONS_SECONDS = 0.25
@@ -66,6 +65,7 @@ class Service:
         self._explainers = ThreadPoolExecutor(_EXPLAINERS, thread_name_prefix="explainer")
         self._request_prefix = secrets.token_hex(6)
         self._numbers = itertools.count(1)
+        self._handing_over: set[asyncio.Task[None]] = set()
         self.shadows = ShadowQueue(
             lambda: changing.models.value, rules, self._log_shadow, is_idle=lambda: self.in_flight == 0
         )
@@ -80,26 +80,28 @@ class Service:
         models = self.changing.models.value
         assignments = self.changing.assignments.value
         span = self.tracer.span
+        customer_ids = [purchase.customer_id for purchase in purchases]
         with span("lookup"):
-            before = self.store.served
-            answers = await self.store.get_many([purchase.customer_id for purchase in purchases])
-            layout = _layout(answers[0], before, self.store.served)
+            found = await look_up(self.store, customer_ids, sets_of(self.store, models, assignments, customer_ids))
         with span("assign"):
-            arms = [assignments.of(purchase.customer_id) for purchase in purchases]
+            arms = [assignments.of(customer_id) for customer_id in customer_ids]
         scored = []
         with span("score") as scoring:
-            for number, (purchase, answer, assigned) in enumerate(zip(purchases, answers, arms, strict=True)):
+            for number, (purchase, one, assigned) in enumerate(zip(purchases, found, arms, strict=True)):
                 if number and number % _SCORED_AT_ONCE == 0:
                     await asyncio.sleep(0)
                 own_id = request_id if len(purchases) == 1 else f"{request_id}.{number}"
-                scored.append(score(own_id, purchase, answer, layout, models, self._rules, assigned))
+                scored.append(
+                    score(own_id, purchase, one.answer, one.layout, models, self._rules, assigned, one.warning)
+                )
             if scoring.is_recording:
                 _describe(scoring, scored)
         predictions = await self._with_reasons(scored, reasons)
         with span("log"):
             now = time.time()
-            for purchase, answer, prediction in zip(purchases, answers, predictions, strict=True):
-                self._note(purchase, answer, layout, prediction, assignments, now)
+            for purchase, prediction in zip(purchases, predictions, strict=True):
+                self._note(purchase, prediction, now)
+            self._hand_to_shadows(purchases, predictions, found, assignments)
         return predictions
 
     def next_request_id(self) -> str:
@@ -107,6 +109,7 @@ class Service:
 
     async def close(self) -> None:
         """After the last request: every prediction that was answered is in the log."""
+        await asyncio.gather(*self._handing_over)
         await self.shadows.close()
         self._explainers.shutdown()
         await asyncio.to_thread(self.log.close)
@@ -130,15 +133,7 @@ class Service:
                 predictions[number] = future.result()
         return predictions
 
-    def _note(
-        self,
-        purchase: Identified,
-        answer: Answer,
-        layout: Layout | None,
-        prediction: Prediction,
-        assignments: Assignments,
-        now: float,
-    ) -> None:
+    def _note(self, purchase: Identified, prediction: Prediction, now: float) -> None:
         self.measures.predictions[
             prediction.model or "",
             str(prediction.model_version or ""),
@@ -148,11 +143,47 @@ class Service:
             prediction.feature_status,
             prediction.fallback or "",
         ] += 1
+        if prediction.warnings:
+            self.measures.deprecated[prediction.feature_set or ""] += 1
         self.log.append(record_of(prediction, purchase, self._digest, now))
+
+    def _hand_to_shadows(
+        self,
+        purchases: Sequence[Identified],
+        predictions: Sequence[Prediction],
+        found: Sequence[Found],
+        assignments: Assignments,
+    ) -> None:
+        models = self.changing.models.value
         for experiment, arm in assignments.shadows:
-            if arm.model is not None and arm.version is not None:
-                shadow = Assigned(experiment, arm.name, (arm.model, arm.version))
-                self.shadows.append(Waiting(prediction.request_id, purchase, answer, layout, shadow))
+            if arm.model is None or arm.version is None:
+                continue
+            shadow = Assigned(experiment, arm.name, (arm.model, arm.version))
+            own = set_of(self.store, models.versions.get((arm.model, arm.version)))
+            if all(one.layout is None or one.layout.feature_set == own for one in found):
+                self._append_shadows(shadow, purchases, predictions, found)
+            else:
+                task = asyncio.create_task(self._look_up_for_shadow(shadow, own, purchases, predictions))
+                self._handing_over.add(task)
+                task.add_done_callback(self._handing_over.discard)
+
+    async def _look_up_for_shadow(
+        self, shadow: Assigned, own: str, purchases: Sequence[Identified], predictions: Sequence[Prediction]
+    ) -> None:
+        """A shadow whose model reads another set: the answer to the checkout does not wait for it."""
+        customer_ids = [purchase.customer_id for purchase in purchases]
+        found = await look_up(self.store, customer_ids, [own] * len(customer_ids))
+        self._append_shadows(shadow, purchases, predictions, found)
+
+    def _append_shadows(
+        self,
+        shadow: Assigned,
+        purchases: Sequence[Identified],
+        predictions: Sequence[Prediction],
+        found: Sequence[Found],
+    ) -> None:
+        for purchase, prediction, one in zip(purchases, predictions, found, strict=True):
+            self.shadows.append(Waiting(prediction.request_id, purchase, one.answer, one.layout, shadow))
 
     def _log_shadow(self, scored: Scored, purchase: Identified, now: float) -> None:
         self.log.append(record_of(scored.prediction, purchase, self._digest, now, is_shadow=True))
@@ -168,13 +199,6 @@ def _describe(span: Span, scored: Sequence[Scored]) -> None:
     span.set("bnpl.arm", first.arm)
     span.set("bnpl.decision", first.decision.value)
     span.set("bnpl.feature_status", first.feature_status)
+    span.set("bnpl.feature_set", first.feature_set)
     span.set("bnpl.feature_version", first.feature_version)
     span.set("bnpl.fallback", first.fallback)
-
-
-def _layout(answer: Answer, *versions: ServedVersion | None) -> Layout | None:
-    """The layout of the answer's version: that which was served before the lookup, or after it."""
-    for served in versions:
-        if served is not None and served.manifest.version == answer.version:
-            return served.manifest.layout
-    return None

@@ -35,13 +35,21 @@ class AsyncCustomerFeatureStore:
         """
         return cls(await asyncio.to_thread(Lookups, url, **options))
 
-    async def get(self, customer_id: str, features: tuple[str, ...] | None = None) -> Answer:
-        """The customer's features, or those named, in one round trip."""
-        return (await self.get_many((customer_id,), features))[0]
+    async def get(
+        self, customer_id: str, features: tuple[str, ...] | None = None, *, feature_set: str | None = None
+    ) -> Answer:
+        """The customer's features, or those named, in one round trip; of a set that is followed."""
+        return (await self.get_many((customer_id,), features, feature_set=feature_set))[0]
 
-    async def get_many(self, customer_ids: Sequence[str], features: tuple[str, ...] | None = None) -> list[Answer]:
+    async def get_many(
+        self,
+        customer_ids: Sequence[str],
+        features: tuple[str, ...] | None = None,
+        *,
+        feature_set: str | None = None,
+    ) -> list[Answer]:
         """One answer a customer, in order, all from one version; one round trip for each server that is asked."""
-        steps = self.lookups.look_up(customer_ids, features)
+        steps = self.lookups.look_up(customer_ids, features, feature_set)
         try:
             step = next(steps)
             while True:
@@ -50,10 +58,21 @@ class AsyncCustomerFeatureStore:
             answers: list[Answer] = ended.value
             return answers
 
+    async def follow(self, feature_set: str) -> ServedVersion | None:
+        """Be ready to read one more set, from now on; returns its version, None where nothing of it was published.
+
+        Raises `StoreUnavailable` or `LayoutMismatch`.
+        """
+        return await asyncio.to_thread(self.lookups.follower.follow, feature_set)
+
     @property
     def served(self) -> ServedVersion | None:
         """The version that lookups are answered from now."""
         return self.lookups.follower.served
+
+    def served_of(self, feature_set: str) -> ServedVersion | None:
+        """The version that lookups in a set are answered from now; None for one that is not followed or published."""
+        return self.lookups.follower.served_of(feature_set)
 
     @property
     def counts(self) -> Counter[str]:

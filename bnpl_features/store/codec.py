@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from bnpl_features.derive.layout import TAG_BYTES, Layout
 from bnpl_features.errors import LayoutMismatch
 from bnpl_features.features.feature import Kind, Value
+from bnpl_features.features.segment import SEGMENT
 from bnpl_features.features.storage import HALF_LARGEST, Scale, Storage
+from bnpl_features.store.projection import Fills, Projection
 
 Floats = NDArray[np.float64]
 Records = NDArray[np.uint8]
@@ -67,7 +69,23 @@ class Codec:
         matrix = np.empty((len(records), len(self.layout.fields)), dtype=np.float64)
         for position, field in enumerate(self.layout.fields):
             matrix[:, position] = float_table(field.storage)[fields[field.name]]
+        for code, defaults in self._defaults.items():
+            inside = fields[SEGMENT] == code
+            for position, default in defaults.items():
+                missing = inside & np.isnan(matrix[:, position])
+                matrix[missing, position] = _as_number(self.layout.fields[position].storage, default)
         return matrix
+
+    @cached_property
+    def _defaults(self) -> dict[int, dict[int, Value]]:
+        """What stands for missing values: code of the segment -> position among the fields -> value."""
+        if not self.layout.segments:
+            return {}
+        names = self.layout.fields[self.layout.names.index(SEGMENT)].storage.names
+        return {
+            names.index(one.segment): {self.layout.names.index(name): value for name, value in one.values}
+            for one in self.layout.segments
+        }
 
     @cached_property
     def whole(self) -> Projection:
@@ -104,43 +122,23 @@ class Codec:
             self._unpack,
             [(position, _value_table(field.storage, field.kind)) for position, field in chosen],
             [(position, _number_table(field.storage)) for position, field in chosen],
+            self._fills([position for position, _ in chosen]),
         )
 
-
-class Projection:
-    """Decodes some features of a record; without a record they are the declared defaults."""
-
-    __slots__ = ("_default_numbers", "_numbers", "_unpack", "_values", "defaults", "names")
-
-    def __init__(
-        self,
-        names: tuple[str, ...],
-        defaults: tuple[Value, ...],
-        default_numbers: Sequence[float | None],
-        unpack: Callable[[bytes], tuple[int, ...]] = lambda record: (),
-        values: Sequence[tuple[int, tuple[Value, ...]]] = (),
-        numbers: Sequence[tuple[int, tuple[float, ...]]] = (),
-    ) -> None:
-        """`values` and `numbers` have a pair a feature: its position among a record's codes, and its table."""
-        self.names = names
-        self.defaults = defaults
-        self._default_numbers = np.array(default_numbers, dtype=np.float64)
-        self._unpack = unpack
-        self._values = tuple(values)
-        self._numbers = tuple(numbers)
-
-    def values(self, record: bytes | None) -> tuple[Value, ...]:
-        if record is None:
-            return self.defaults
-        codes = self._unpack(record)
-        return tuple([table[codes[position]] for position, table in self._values])
-
-    def vector(self, record: bytes | None) -> Floats:
-        """float64 of the projection's width; null is NaN, a name is its position in the declared list."""
-        if record is None:
-            return self._default_numbers.copy()
-        codes = self._unpack(record)
-        return np.array([table[codes[position]] for position, table in self._numbers], dtype=np.float64)
+    def _fills(self, chosen: Sequence[int]) -> Fills | None:
+        """What stands for missing values of a projection."""
+        if not self._defaults:
+            return None
+        fields = self.layout.fields
+        by_segment = {
+            code: tuple(
+                (at, defaults[position], _as_number(fields[position].storage, defaults[position]))
+                for at, position in enumerate(chosen)
+                if position in defaults
+            )
+            for code, defaults in self._defaults.items()
+        }
+        return Fills(self.layout.names.index(SEGMENT), by_segment)
 
 
 def encode_column(storage: Storage, values: Floats) -> tuple[NDArray[np.uint16], int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from bnpl_features.errors import SettingsError
@@ -18,6 +18,9 @@ FIELD_BYTES = 6
 """The low bytes of the digest; what they leave out, the choice of the bucket has told. At 10 million customers an
 unknown one is taken for another once in 1.8 * 10**12 lookups (docs/decisions/0008-*)."""
 
+FIRST_SET = "behavioural@1"
+"""The set whose pointer bears no name: releases before there were several publish it, and read it, there."""
+
 _DIGEST_PURPOSE = b"bnpl-customer"
 _CHECK_PURPOSE = b"bnpl-key-check"
 LARGEST_SECRET_BYTES = hashlib.blake2b.MAX_KEY_SIZE
@@ -25,20 +28,30 @@ LARGEST_SECRET_BYTES = hashlib.blake2b.MAX_KEY_SIZE
 
 @dataclass(frozen=True)
 class Keyspace:
-    """The keys of one namespace (an environment or tenant).
+    """The keys of one namespace (an environment or tenant), with the pointer of one feature set.
 
-    Control keys share a hash tag, because one atomic step touches several of them; buckets spread over all slots.
+    All sets share the numbering of versions, so that a bucket's key names its version and nothing else; what each has
+    of its own is the pointer. Control keys share a hash tag, because one atomic step touches several of them; buckets
+    spread over all slots.
     """
 
     namespace: str = "bnpl"
+    feature_set: str = FIRST_SET
 
     def __post_init__(self) -> None:
         if not self.namespace or any(character in self.namespace for character in "{}: \r\n"):
             raise SettingsError(f"namespace {self.namespace!r}: use letters, digits, - and _, without braces or colons")
+        if not self.feature_set or any(character in self.feature_set for character in "{}: \r\n"):
+            raise SettingsError(f"feature set {self.feature_set!r}: name one that is declared, such as {FIRST_SET}")
+
+    def of(self, feature_set: str) -> Keyspace:
+        """The same namespace, with the pointer of another set."""
+        return self if feature_set == self.feature_set else replace(self, feature_set=feature_set)
 
     @property
     def active(self) -> str:
-        return self._control("active")
+        """The pointer: the number of the set's version that is served."""
+        return self._control("active" if self.feature_set == FIRST_SET else f"active:{self.feature_set}")
 
     @property
     def counter(self) -> str:
@@ -70,6 +83,11 @@ class Keyspace:
     def experiments(self) -> str:
         """Definitions of the experiments, as a document."""
         return self._control("experiments")
+
+    @property
+    def readers(self) -> str:
+        """Who read which set lately (see `readers.py`)."""
+        return self._control("readers")
 
     @property
     def lease(self) -> str:

@@ -30,7 +30,8 @@ class Manifest:
     """`checksum` is over all records in the order of buckets and fields; `saturated` counts values by feature.
 
     `customers` are those of the partition, `erased` those among them that were erased and are not stored.
-    `expires_at` is seconds since the epoch; None: the version has no expiry.
+    `expires_at` is seconds since the epoch; None: the version has no expiry. `deprecated_on` is the day after which
+    nobody should read the layout's feature set any more.
     """
 
     version: int
@@ -45,6 +46,7 @@ class Manifest:
     provenance: Provenance = field(default_factory=Provenance)
     erased: int = 0
     expires_at: float | None = None
+    deprecated_on: date | None = None
 
     def to_json(self) -> str:
         value = {
@@ -61,6 +63,7 @@ class Manifest:
             "provenance": asdict(self.provenance),
             "erased": self.erased,
             "expires_at": self.expires_at,
+            "deprecated_on": self.deprecated_on.isoformat() if self.deprecated_on else None,
         }
         return json.dumps(value, sort_keys=True)
 
@@ -84,6 +87,7 @@ class Manifest:
                 provenance=Provenance(**value["provenance"]),
                 erased=int(value.get("erased", 0)),
                 expires_at=value.get("expires_at"),
+                deprecated_on=date.fromisoformat(value["deprecated_on"]) if value.get("deprecated_on") else None,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise LayoutMismatch(

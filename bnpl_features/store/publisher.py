@@ -62,14 +62,15 @@ def publish(
     provenance: Provenance,
     retention: Retention = KEEP_ONE,
     expire_seconds: float = 0.0,
+    deprecated_on: date | None = None,
     report: Report = lambda progress: None,
     tracer: Tracer = UNTRACED,
 ) -> Publication:
-    """Publish the `customers` of a partition as a new version and make it the active one.
+    """Publish the `customers` of a partition as a new version of the layout's feature set, and make it the active one.
 
     Whatever fails, the active version stays what it was; raises `PublicationRefused`, `VerificationFailed`,
     `StoreFull`, `StoreMisconfigured` or `StoreUnavailable`. With `expire_seconds` the version's records expire that
-    long after it was sealed, whether or not another has followed.
+    long after it was sealed, whether or not another has followed. Readers warn of a set that is `deprecated_on` a day.
     """
     plan = begin(
         target,
@@ -79,6 +80,7 @@ def publish(
         customers=customers,
         provenance=provenance,
         retention=retention,
+        deprecated_on=deprecated_on,
         report=report,
         tracer=tracer,
     )
@@ -97,6 +99,7 @@ def begin(
     retention: Retention = KEEP_ONE,
     shared_folder: Path | None = None,
     lease_wait_seconds: float = LEASE_SECONDS + 5.0,
+    deprecated_on: date | None = None,
     report: Report = lambda progress: None,
     tracer: Tracer = UNTRACED,
 ) -> Plan:
@@ -104,6 +107,7 @@ def begin(
 
     The folder is made in `shared_folder`, or where this machine keeps temporary files. Raises as `publish` does.
     """
+    target = target.of(layout.feature_set)
     parent = shared_folder or Path(tempfile.gettempdir())
     holder = f"run {provenance.run_id}" if provenance.run_id else provenance.actor or "a publisher"
     with tracer.span("publish.begin") as span, named_errors(url_of(target.client)):
@@ -125,6 +129,7 @@ def begin(
                     retention=retention,
                     lease=lease.token,
                     traceparent=tracer.traceparent(),
+                    deprecated_on=deprecated_on,
                 )
                 span.set("bnpl.version", plan.version)
                 fill(target, plan, batches, Pace(report))
@@ -176,7 +181,7 @@ def finish(
 
     `abandon_on_failure` is as in `place`.
     """
-    client, keyspace = target.client, target.keyspace
+    client, keyspace = target.client, target.keyspace.of(plan.layout.feature_set)
     with _on_with(target, plan, abandon_on_failure) as lease:
         filled = Filled.load(plan)
         placed = [PlacedRange.load(plan, number) for number in range(plan.ranges.count)]

@@ -34,13 +34,21 @@ class CustomerFeatureStore:
             with named_errors(str(self.lookups.address)):
                 self._links.open_now(self.lookups.follower.routes.shards[0].primary)
 
-    def get(self, customer_id: str, features: tuple[str, ...] | None = None) -> Answer:
-        """The customer's features, or those named, in one round trip."""
-        return self.get_many((customer_id,), features)[0]
+    def get(
+        self, customer_id: str, features: tuple[str, ...] | None = None, *, feature_set: str | None = None
+    ) -> Answer:
+        """The customer's features, or those named, in one round trip; of a set that is followed."""
+        return self.get_many((customer_id,), features, feature_set=feature_set)[0]
 
-    def get_many(self, customer_ids: Sequence[str], features: tuple[str, ...] | None = None) -> list[Answer]:
+    def get_many(
+        self,
+        customer_ids: Sequence[str],
+        features: tuple[str, ...] | None = None,
+        *,
+        feature_set: str | None = None,
+    ) -> list[Answer]:
         """One answer a customer, in order, all from one version; one round trip for each server that is asked."""
-        steps = self.lookups.look_up(customer_ids, features)
+        steps = self.lookups.look_up(customer_ids, features, feature_set)
         try:
             step = next(steps)
             while True:
@@ -49,10 +57,21 @@ class CustomerFeatureStore:
             answers: list[Answer] = ended.value
             return answers
 
+    def follow(self, feature_set: str) -> ServedVersion | None:
+        """Be ready to read one more set, from now on; returns its version, None where nothing of it was published.
+
+        Blocks for an exchange with the store the first time. Raises `StoreUnavailable` or `LayoutMismatch`.
+        """
+        return self.lookups.follower.follow(feature_set)
+
     @property
     def served(self) -> ServedVersion | None:
         """The version that lookups are answered from now."""
         return self.lookups.follower.served
+
+    def served_of(self, feature_set: str) -> ServedVersion | None:
+        """The version that lookups in a set are answered from now; None for one that is not followed or published."""
+        return self.lookups.follower.served_of(feature_set)
 
     @property
     def counts(self) -> Counter[str]:

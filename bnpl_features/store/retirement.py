@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bnpl_features.errors import VersionMissing
 from bnpl_features.store.buckets import each
-from bnpl_features.store.connection import StoreClient
-from bnpl_features.store.keyspace import Keyspace
-from bnpl_features.store.versions import DETAILS, GRACE_SECONDS, State, list_versions, retained_versions, run_script
+from bnpl_features.store.connection import StoreClient, text
+from bnpl_features.store.keyspace import FIRST_SET, Keyspace
+from bnpl_features.store.versions import (
+    DETAILS,
+    GRACE_SECONDS,
+    State,
+    Version,
+    list_versions,
+    retained_among,
+    run_script,
+)
 from bnpl_features.store.wire import command
 
 MANIFEST_AFTERLIFE_SECONDS = 90 * 86_400
@@ -55,11 +64,12 @@ def sweep(
     retention: Retention = KEEP_ONE,
     grace_seconds: float = GRACE_SECONDS,
 ) -> list[int]:
-    """Remove what dead publishers left behind and what is past retention; call it holding the publisher's lease."""
-    oldest = time.time() - retention.seconds if retention.seconds else 0.0
-    kept = [v.number for v in retained_versions(client, keyspace)[: retention.versions] if v.since >= oldest]
+    """Remove what dead publishers left behind and what is past retention, of every feature set; call it holding the
+    publisher's lease."""
+    versions = list_versions(client, keyspace)
+    kept = [number for name in {one.feature_set for one in versions} for number in _kept(versions, name, retention)]
     removed = []
-    for version in list_versions(client, keyspace):
+    for version in versions:
         if version.state is State.ACTIVE or version.number in kept:
             continue
         reason = "past retention" if version.state is State.RETAINED else f"left behind while {version.state}"
@@ -71,10 +81,20 @@ def sweep(
     return removed
 
 
+def _kept(versions: Sequence[Version], feature_set: str, retention: Retention) -> list[int]:
+    """What a set keeps for a rollback: nothing where none of its versions is active, since then it was withdrawn."""
+    if not any(one.state is State.ACTIVE and one.feature_set == feature_set for one in versions):
+        return []
+    oldest = time.time() - retention.seconds if retention.seconds else 0.0
+    retained = retained_among(versions, feature_set)[: retention.versions]
+    return [one.number for one in retained if one.since >= oldest]
+
+
 def _mark_for_removal(
     client: StoreClient, keyspace: Keyspace, version: int, mark_as: State, actor: str, reason: str, grace_seconds: float
 ) -> None:
-    keys = [keyspace.active, keyspace.states, keyspace.audit]
+    own = keyspace.of(text(client.hget(keyspace.states, f"{version}:set") or FIRST_SET))
+    keys = [own.active, keyspace.states, keyspace.audit]
     verdict, detail = run_script(client, "retire", keys, [version, actor, reason, grace_seconds, mark_as.value])
     if verdict == b"active":
         raise VersionMissing(f"version {version} is the active one and is never retired; activate another first")

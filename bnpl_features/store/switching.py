@@ -1,4 +1,4 @@
-"""The one step that changes what is served: moving the pointer to a version, forwards or back."""
+"""The one step that changes what is served: moving a feature set's pointer to a version, forwards or back, or away."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bnpl_features.errors import PublicationRefused, VersionMissing
 from bnpl_features.store.connection import StoreClient
 from bnpl_features.store.erasure import settle_erasures
 from bnpl_features.store.failover import TRANSIENT, persistently
-from bnpl_features.store.keyspace import Keyspace
+from bnpl_features.store.keyspace import FIRST_SET, Keyspace
 from bnpl_features.store.versions import active_version, retained_versions, run_script
 
 
@@ -41,12 +41,29 @@ def roll_back(
     return target, current
 
 
+def withdraw(client: StoreClient, keyspace: Keyspace, *, actor: str, reason: str) -> int:
+    """Serve the keyspace's feature set no more; returns the version that was active.
+
+    Its readers answer `unavailable` from then on; its versions are removed by the next sweep after their grace. Raises
+    `VersionMissing` where nothing of the set is active.
+    """
+    current = active_version(client, keyspace)
+    if current is None:
+        raise VersionMissing(f"nothing of {keyspace.feature_set} is active, so there is nothing to withdraw")
+    keys = [keyspace.active, keyspace.states, keyspace.audit]
+    verdict, found = run_script(client, "withdraw", keys, [current, actor, reason, keyspace.events], replicated=True)
+    if verdict != b"ok":
+        raise PublicationRefused(f"version {found.decode() or 'none'} became active meanwhile; nothing was changed")
+    return current
+
+
 def _switch(
     client: StoreClient, keyspace: Keyspace, version: int, expected: int | None, mode: str, actor: str, reason: str
 ) -> int | None:
     """Safe to repeat: a switch whose reply was lost is recognised, one that a failover lost is made again."""
     keys = [keyspace.active, keyspace.states, keyspace.audit, keyspace.erasures, keyspace.counter]
-    arguments = [version, "" if expected is None else expected, mode, actor, reason, keyspace.events]
+    expects = "" if expected is None else expected
+    arguments = [version, expects, mode, actor, reason, keyspace.events, keyspace.feature_set, FIRST_SET]
 
     def attempt(again: bool = True) -> int | None:
         if again and active_version(client, keyspace) == version:
@@ -71,6 +88,7 @@ def _refusal(verdict: bytes, found: str, version: int, expected: int | None) -> 
     return {
         b"moved": f"version {found or 'none'} is active, not {expected}: another publication or rollback came first",
         b"already": f"version {version} is active already",
+        b"set": f"version {version} is of feature set {found}, whose pointer is another",
         b"state": f"version {version} is {found}, which does not allow it",
         b"older": f"version {version} is older than the active version {found}; roll back by name if you mean it",
     }[verdict]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bnpl_features.store.connection import StoreClient
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
@@ -20,3 +20,7 @@ class Target:
     @property
     def keys(self) -> tuple[CustomerKey, ...]:
         return (self.key, *self.previous_keys)
+
+    def of(self, feature_set: str) -> Target:
+        """The same store, with the pointer of another set."""
+        return replace(self, keyspace=self.keyspace.of(feature_set))

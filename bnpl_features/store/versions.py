@@ -17,15 +17,15 @@ from bnpl_features.errors import LayoutMismatch, VersionMissing
 from bnpl_features.store.buckets import server_of
 from bnpl_features.store.connection import StoreClient, borrowed_connection, text
 from bnpl_features.store.failover import await_replicas
-from bnpl_features.store.keyspace import Keyspace
+from bnpl_features.store.keyspace import FIRST_SET, Keyspace
 from bnpl_features.store.manifest import Manifest
 
 GRACE_SECONDS = 60.0
 """How long a version stays after it was switched away from: well over any reader's staleness bound."""
 
-DETAILS = ("since", "buckets", "key", "erasures")
-"""What stands beside a version's state: `since` when, how many buckets, the customer key's check value, how many acts
-of erasure it has seen."""
+DETAILS = ("since", "buckets", "key", "set", "erasures")
+"""What stands beside a version's state: `since` when, how many buckets, the customer key's check value, the feature
+set, how many acts of erasure it has seen."""
 
 
 class State(StrEnum):
@@ -45,6 +45,7 @@ class Version:
     state: State
     since: float
     manifest: Manifest | None
+    feature_set: str = FIRST_SET
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class AuditEntry:
 
 
 def active_version(client: StoreClient, keyspace: Keyspace) -> int | None:
+    """The version of the keyspace's feature set that is served."""
     pointer = client.get(keyspace.active)
     return int(pointer) if pointer else None
 
@@ -70,7 +72,7 @@ def manifest_of(client: StoreClient, keyspace: Keyspace, version: int) -> Manife
 
 
 def list_versions(client: StoreClient, keyspace: Keyspace) -> list[Version]:
-    """Every version in the store, newest first."""
+    """Every version of every feature set in the store, newest first."""
     states = {text(key): text(value) for key, value in client.hgetall(keyspace.states).items()}
     numbers = sorted((int(text(member)) for member in client.zrange(keyspace.versions, 0, -1)), reverse=True)
     manifests = client.mget([keyspace.manifest(number) for number in numbers]) if numbers else []
@@ -80,6 +82,7 @@ def list_versions(client: StoreClient, keyspace: Keyspace) -> list[Version]:
             State(states.get(str(number), State.FAILED)),
             float(states.get(f"{number}:since", 0)),
             _readable(manifest),
+            states.get(f"{number}:set", FIRST_SET),
         )
         for number, manifest in zip(numbers, manifests, strict=True)
     ]
@@ -109,7 +112,7 @@ def allocate(client: StoreClient, keyspace: Keyspace, buckets: int, key_check: s
     The bucket count is kept from the first moment, so that whoever finds the version abandoned can remove all of it.
     """
     keys = [keyspace.counter, keyspace.active, keyspace.versions, keyspace.states]
-    return int(run_script(client, "allocate", keys, [buckets, key_check]))
+    return int(run_script(client, "allocate", keys, [buckets, key_check, keyspace.feature_set]))
 
 
 def mark(client: StoreClient, keyspace: Keyspace, version: int, state: State) -> None:
@@ -117,8 +120,12 @@ def mark(client: StoreClient, keyspace: Keyspace, version: int, state: State) ->
 
 
 def retained_versions(client: StoreClient, keyspace: Keyspace) -> list[Version]:
-    """The retained versions, the one that was active last first: after a rollback that is not the newest."""
-    retained = [version for version in list_versions(client, keyspace) if version.state is State.RETAINED]
+    """The set's retained versions, the one that was active last first: after a rollback that is not the newest."""
+    return retained_among(list_versions(client, keyspace), keyspace.feature_set)
+
+
+def retained_among(versions: Sequence[Version], feature_set: str) -> list[Version]:
+    retained = [one for one in versions if one.state is State.RETAINED and one.feature_set == feature_set]
     return sorted(retained, key=lambda version: version.since, reverse=True)
 
 

@@ -6,6 +6,8 @@ from bnpl_features.telemetry.metric import Kind, Metric, Teller
 
 _COUNTER, _GAUGE, _HISTOGRAM = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
 
+_SET = ("feature_set",)
+
 # Lookups
 LOOKUP_ANSWERS = Metric(
     "bnpl_lookup_answers_total", _COUNTER, Teller.READER, "Customers answered, by status.", ("status",)
@@ -29,6 +31,9 @@ SERVED_AS_OF = Metric(
     Teller.READER,
     "End of the day (UTC) up to which the served features count purchases; their age is time() less this.",
 )
+FEATURE_SET_DEPRECATED = Metric(
+    "bnpl_feature_set_deprecated", _GAUGE, Teller.READER, "1 where a set that is followed is deprecated.", _SET
+)
 
 # Predictions
 REQUESTS = Metric("bnpl_requests_total", _COUNTER, Teller.SERVICE, "Requests answered.", ("path", "status"))
@@ -43,6 +48,9 @@ PREDICTIONS = Metric(
     Teller.SERVICE,
     "Predictions; status is the features', fallback why another than the intended model scored, empty where none did.",
     ("model", "version", "experiment", "arm", "decision", "status", "fallback"),
+)
+DEPRECATED_READS = Metric(
+    "bnpl_deprecated_reads_total", _COUNTER, Teller.SERVICE, "Predictions from a feature set that is deprecated.", _SET
 )
 REASONS_LATE = Metric("bnpl_reasons_late_total", _COUNTER, Teller.SERVICE, "Answers that went without due reasons.")
 PREDICTION_LOG = Metric(
@@ -97,29 +105,33 @@ EXPERIMENT_REPORTED = Metric(
 
 # Publication
 PUBLICATION_SECONDS = Metric(
-    "bnpl_publication_seconds", _GAUGE, Teller.PUBLICATION, "What the last publication took, from begin to switch."
+    "bnpl_publication_seconds",
+    _GAUGE,
+    Teller.PUBLICATION,
+    "What the last one took, from begin to switch.",
+    _SET,
 )
 PUBLICATION_STEP_SECONDS = Metric(
-    "bnpl_publication_step_seconds", _GAUGE, Teller.PUBLICATION, "The same by step.", ("step",)
+    "bnpl_publication_step_seconds", _GAUGE, Teller.PUBLICATION, "The same by step.", (*_SET, "step")
 )
 PUBLICATION_CUSTOMERS = Metric(
-    "bnpl_publication_customers", _GAUGE, Teller.PUBLICATION, "Customers of the last publication."
+    "bnpl_publication_customers", _GAUGE, Teller.PUBLICATION, "Customers of the last publication.", _SET
 )
 PUBLICATION_ERASED = Metric(
-    "bnpl_publication_erased_customers", _GAUGE, Teller.PUBLICATION, "Customers left out, since they were erased."
+    "bnpl_publication_erased_customers", _GAUGE, Teller.PUBLICATION, "Customers left out, since they were erased.", _SET
 )
 PUBLICATION_BYTES = Metric(
-    "bnpl_publication_bytes", _GAUGE, Teller.PUBLICATION, "Bytes of fields and records, without the server's own."
+    "bnpl_publication_bytes", _GAUGE, Teller.PUBLICATION, "Bytes of fields and records, without the server's own.", _SET
 )
 PUBLICATION_SATURATED = Metric(
     "bnpl_publication_saturated_values",
     _GAUGE,
     Teller.PUBLICATION,
     "Values beyond what a feature's storage holds, stored as the nearest that it does.",
-    ("feature",),
+    (*_SET, "feature"),
 )
 PUBLICATION_END = Metric(
-    "bnpl_publication_end_timestamp_seconds", _GAUGE, Teller.PUBLICATION, "When the last publication ended."
+    "bnpl_publication_end_timestamp_seconds", _GAUGE, Teller.PUBLICATION, "When the last publication ended.", _SET
 )
 
 # Runs
@@ -129,14 +141,17 @@ RUN_FAILED = Metric(
 RUN_END = Metric("bnpl_run_end_timestamp_seconds", _GAUGE, Teller.RUN, "When the last run of the job ended.", ("run",))
 
 # Store and warehouse, as they are
-ACTIVE_VERSION = Metric("bnpl_active_version", _GAUGE, Teller.STORE, "The version that the store has as active.")
+ACTIVE_VERSION = Metric(
+    "bnpl_active_version", _GAUGE, Teller.STORE, "The version of each feature set that is active.", _SET
+)
 ACTIVE_AS_OF = Metric(
     "bnpl_active_as_of_timestamp_seconds",
     _GAUGE,
     Teller.STORE,
     "End of the day (UTC) up to which the active version's features count purchases.",
+    _SET,
 )
-ACTIVE_CUSTOMERS = Metric("bnpl_active_customers", _GAUGE, Teller.STORE, "Customers of the active version.")
+ACTIVE_CUSTOMERS = Metric("bnpl_active_customers", _GAUGE, Teller.STORE, "Customers of the active version.", _SET)
 VERSIONS = Metric("bnpl_versions", _GAUGE, Teller.STORE, "Versions in the store, by state.", ("state",))
 STORE_MEMORY = Metric(
     "bnpl_store_memory_bytes", _GAUGE, Teller.STORE, "used_memory of each server that takes writes.", ("server",)

@@ -9,30 +9,28 @@ from __future__ import annotations
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import IO, TypedDict
 
-import grpc
 import pyarrow as pa
 from google.api_core.retry import Retry
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 from google.cloud.bigquery.retry import DEFAULT_JOB_RETRY, DEFAULT_RETRY
 from google.cloud.bigquery_storage_v1 import BigQueryReadClient, types
-from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
 
 from bnpl_features.derive.query import Parameter, Query
 from bnpl_features.derive.table import Table, transactions_table
 from bnpl_features.errors import BnplFeaturesError, SettingsError
 from bnpl_features.warehouse import bigquery_statements as statements
 from bnpl_features.warehouse.arrow_types import arrow_schema
+from bnpl_features.warehouse.bigquery_emulator import emulator_client, emulator_storage
 from bnpl_features.warehouse.bigquery_errors import named_errors
 from bnpl_features.warehouse.spool import spool, spool_rows
-from bnpl_features.warehouse.warehouse import Labels, Written
+from bnpl_features.warehouse.warehouse import Labels, Written, told_of_the_first
 
 TIMEOUT_SECONDS = 600.0
 RETRY_SECONDS = 60.0
@@ -90,6 +88,19 @@ class BigQueryWarehouse:
         _, counted = self._run(statements.count_partition(table), replaced, labels)
         rows = next(iter(counted))["row_count"]
         return Written(rows, job.total_bytes_processed, time.perf_counter() - started, job.job_id)
+
+    def replace_partitions(
+        self, table: Table, partitions: Sequence[date], query: Query, labels: Labels
+    ) -> dict[date, Written]:
+        started = time.perf_counter()
+        self._ensure(table, labels)
+        replaced = {statements.FIRST_REPLACED: partitions[0], statements.LAST_REPLACED: partitions[-1]}
+        sql = statements.replace_partitions(table, query.sql)
+        job, _ = self._run(sql, {**query.parameters, **replaced}, labels)
+        _, counted = self._run(statements.count_partitions(table), replaced, labels)
+        rows = {row[table.partition_column]: row["row_count"] for row in counted}
+        written = {day: Written(rows.get(day, 0), None, 0.0) for day in partitions}
+        return told_of_the_first(written, job.total_bytes_processed, time.perf_counter() - started, job.job_id)
 
     def read(self, query: Query, labels: Labels) -> Iterator[pa.RecordBatch]:
         job, rows = self._run(query.sql, query.parameters, labels)
@@ -274,22 +285,3 @@ def connect(
     return BigQueryWarehouse(
         client, dataset, maximum_bytes_billed, timeout_seconds, storage_client, results_over_storage=not api_endpoint
     )
-
-
-def emulator_client(project: str | None, location: str | None, api_endpoint: str) -> bigquery.Client:
-    """Google's client without credentials, for a server of one's own."""
-    if not project:
-        raise SettingsError("no project to run jobs in is named; set BNPL_BIGQUERY_PROJECT")
-    return bigquery.Client(
-        project=project,
-        location=location,
-        credentials=AnonymousCredentials(),
-        client_options={"api_endpoint": api_endpoint},
-    )
-
-
-def emulator_storage(endpoint: str) -> BigQueryReadClient:
-    """The Storage Read client of a server of one's own, over an insecure channel."""
-    unlimited = [("grpc.max_receive_message_length", -1)]
-    channel = grpc.insecure_channel(endpoint, options=unlimited)
-    return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel))

@@ -14,6 +14,7 @@ from bnpl_features.derive.table import Table, TableColumn
 from bnpl_features.features.purchase import IDENTITY, TIMESTAMP_COLUMN
 
 REPLACED = "replaced_partition"
+FIRST_REPLACED, LAST_REPLACED = "first_replaced_partition", "last_replaced_partition"
 EARLIEST, LATEST = "earliest_timestamp", "latest_timestamp"
 
 _LABEL_LENGTH = 63
@@ -43,6 +44,26 @@ def replace_partition(table: Table, sql: str) -> str:
         f"WHEN NOT MATCHED BY SOURCE AND target.{table.partition_column} = @{REPLACED} THEN\n  DELETE\n"
         f"WHEN NOT MATCHED BY TARGET THEN\n"
         f"  INSERT ({table.partition_column}, {listed})\n  VALUES (@{REPLACED}, {listed})"
+    )
+
+
+def replace_partitions(table: Table, sql: str) -> str:
+    """The same for a range of partitions; the query yields the partition column as well."""
+    listed = ", ".join(column.name for column in table.columns)
+    return (
+        f"MERGE {table.name} AS target\nUSING (\n{sql}\n) AS source\nON FALSE\n"
+        f"WHEN NOT MATCHED BY SOURCE AND target.{table.partition_column} "
+        f"BETWEEN @{FIRST_REPLACED} AND @{LAST_REPLACED} THEN\n  DELETE\n"
+        f"WHEN NOT MATCHED BY TARGET THEN\n  INSERT ({listed})\n  VALUES ({listed})"
+    )
+
+
+def count_partitions(table: Table) -> str:
+    """The rows of each partition of a range."""
+    return (
+        f"SELECT {table.partition_column}, COUNT(*) AS row_count FROM {table.name} "
+        f"WHERE {table.partition_column} BETWEEN @{FIRST_REPLACED} AND @{LAST_REPLACED} "
+        f"GROUP BY {table.partition_column}"
     )
 
 

@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from functools import lru_cache
@@ -29,7 +29,7 @@ from bnpl_features.warehouse.arrow_types import arrow_schema
 from bnpl_features.warehouse.duckdb_errors import named_errors
 from bnpl_features.warehouse.generations import current_file, current_files, next_generation
 from bnpl_features.warehouse.spool import spool_rows
-from bnpl_features.warehouse.warehouse import Labels, Written
+from bnpl_features.warehouse.warehouse import Labels, Written, told_of_the_first
 
 BATCH_ROWS = 100_000
 NAN_IS_POSSIBLE = "SET disabled_optimizers = 'statistics_propagation'"
@@ -86,6 +86,24 @@ class DuckDBWarehouse:
         with self._connection(sql) as connection, next_generation(self._partition(table, partition)) as target:
             row = _run(connection, f"COPY ({sql}) TO {_text(target)} ({_PARQUET})", dict(query.parameters)).fetchone()
         return Written(int(row[0]) if row else 0, None, time.perf_counter() - started)
+
+    def replace_partitions(
+        self, table: Table, partitions: Sequence[date], query: Query, labels: Labels
+    ) -> dict[date, Written]:
+        started = time.perf_counter()
+        sql = _translate(query.sql)
+        written = {}
+        with self._connection(sql) as connection:
+            _run(connection, f"CREATE TEMP TABLE computed AS {sql}", dict(query.parameters))
+            for partition in partitions:
+                rows = (
+                    f"SELECT * EXCLUDE {table.partition_column} FROM computed "
+                    f"WHERE {table.partition_column} = {_text(str(partition))}::DATE"
+                )
+                with next_generation(self._partition(table, partition)) as target:
+                    row = _run(connection, f"COPY ({rows}) TO {_text(target)} ({_PARQUET})", {}).fetchone()
+                written[partition] = Written(int(row[0]) if row else 0, None, 0.0)
+        return told_of_the_first(written, None, time.perf_counter() - started)
 
     def read(self, query: Query, labels: Labels) -> Iterator[pa.RecordBatch]:
         sql = _translate(query.sql)

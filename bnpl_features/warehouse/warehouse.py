@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -26,6 +26,22 @@ class Written:
     job_id: str = ""
 
 
+def told_of_the_first(
+    written: Mapping[date, Written], bytes_processed: int | None, seconds: float, job_id: str = ""
+) -> dict[date, Written]:
+    """What one statement cost, beside the first of the partitions that it wrote: sums over them come out right."""
+    first = min(written)
+    return {
+        day: Written(
+            one.rows,
+            bytes_processed if day == first or bytes_processed is None else 0,
+            seconds if day == first else 0.0,
+            job_id,
+        )
+        for day, one in written.items()
+    }
+
+
 class Warehouse(Protocol):
     """Every method raises `WarehouseUnavailable`, `RelationMissing` or `QueryFailed` from `bnpl_features.errors`."""
 
@@ -42,6 +58,15 @@ class Warehouse(Protocol):
         """Make the partition hold exactly the query's rows: atomically, and the same however often it is called.
 
         The query yields the table's columns but the partition column; the table is created where it is missing.
+        """
+        ...
+
+    def replace_partitions(
+        self, table: Table, partitions: Sequence[date], query: Query, labels: Labels
+    ) -> dict[date, Written]:
+        """The same for a range of consecutive partitions by one statement: the query yields the partition column, too.
+
+        A partition without rows is replaced by none. What the statement cost is told of the first partition.
         """
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.monitoring.store import end_of
 from bnpl_features.simulator import ConstantColumn
 from tests.bnpl_features.monitoring.test_telling import samples
@@ -26,9 +27,10 @@ def test_a_run_that_publishes_tells_the_publication_and_the_state_it_leaves(
     served = location.served()
     assert served is not None
     assert found["bnpl_run_failed daily_features"] == 0
-    assert found["bnpl_publication_customers"] == served.customers == found["bnpl_active_customers"]
-    assert found["bnpl_active_version"] == served.version
-    assert found["bnpl_active_as_of_timestamp_seconds"] == end_of(DAY)
+    published = found[f"bnpl_publication_customers {BEHAVIOURAL.name}"]
+    assert published == served.customers == found[f"bnpl_active_customers {BEHAVIOURAL.name}"]
+    assert found[f"bnpl_active_version {BEHAVIOURAL.name}"] == served.version
+    assert found[f"bnpl_active_as_of_timestamp_seconds {BEHAVIOURAL.name}"] == end_of(DAY)
     assert found["bnpl_computed_as_of_timestamp_seconds volume"] == end_of(DAY)
     assert (found["bnpl_drift_features volume warn"], found["bnpl_drift_features volume error"]) == (0, 0)
     assert (found["bnpl_collected store"], found["bnpl_collected warehouse"]) == (1, 1)
@@ -47,7 +49,7 @@ def test_a_run_that_is_stopped_by_drift_tells_that_it_failed_and_what_drifted(
     assert found["bnpl_run_end_timestamp_seconds daily_features"] > end_of(DAY)
     assert found["bnpl_drift_features device error"] >= 1
     assert found["bnpl_drift_largest_index device"] > 0.25
-    assert found["bnpl_active_as_of_timestamp_seconds"] == end_of(YESTERDAY)
+    assert found[f"bnpl_active_as_of_timestamp_seconds {BEHAVIOURAL.name}"] == end_of(YESTERDAY)
 
 
 def test_a_run_sends_the_spans_of_its_publication_where_the_settings_say(location: CodeLocation) -> None:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from automation.jobs import BACKFILL_JOB, CHECKED_JOB, DAILY_JOB, EXPERIMENTS_JOB
-from bnpl_features.features.catalog import GROUPS
+from assets.publication import published_key
+from automation.jobs import BACKFILL_JOB, CHECKED_JOB, DAILY_JOB, EXPERIMENTS_JOB, PUBLISH_JOB
+from bnpl_features.features.catalog import GROUPS, SETS
 from definitions import asset_checks
 from tests.code_location import DAY, CodeLocation, job_of, why
 
@@ -11,14 +12,23 @@ TABLES = {"transactions_profile", *(group.table for group in GROUPS), "feature_v
 CHECKS = {spec.key.to_user_string() for checks in asset_checks for spec in checks.check_specs}
 
 
-def test_daily_job_takes_everything() -> None:
+OF_PUBLICATIONS = {check for check in CHECKS if check.startswith("published_")}
+OF_THE_DAILY_SET = {check for check in OF_PUBLICATIONS if check.startswith("published_features:")}
+
+
+def test_daily_job_takes_everything_but_sets_that_are_published_by_hand() -> None:
     assert _assets(DAILY_JOB) == {"transactions", *TABLES, "drift_report", "published_features"}
-    assert _checks(DAILY_JOB) == CHECKS
+    assert _checks(DAILY_JOB) == CHECKS - OF_PUBLICATIONS | OF_THE_DAILY_SET
 
 
-def test_checked_job_leaves_out_the_publication_and_its_check() -> None:
+def test_checked_job_leaves_out_publications_and_their_checks() -> None:
     assert _assets(CHECKED_JOB) == {"transactions", *TABLES, "drift_report"}
-    assert _checks(CHECKED_JOB) == CHECKS - {"published_features:consistency"}
+    assert _checks(CHECKED_JOB) == CHECKS - OF_PUBLICATIONS
+
+
+def test_every_set_can_be_published_by_hand() -> None:
+    assert _assets(PUBLISH_JOB) == {published_key(one).to_user_string() for one in SETS}
+    assert _checks(PUBLISH_JOB) == OF_PUBLICATIONS
 
 
 def test_backfill_job_only_computes() -> None:

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import dagster as dg
+
 from automation.launch import FAILED
 from bnpl_features.simulator import MissingDays
-from tests.code_location import DAY, PROJECT, TOMORROW, CodeLocation
+from tests.code_location import DAY, ONE_DAY, PROJECT, TOMORROW, YESTERDAY, CodeLocation
 
 
 def test_launch_runs_the_day_and_prints_its_checks(location: CodeLocation) -> None:
@@ -34,6 +36,30 @@ def test_launch_stops_at_the_first_day_that_fails_and_says_why(location: CodeLoc
     assert f"transactions:volume: {DAY} has no purchases" in printed
     assert f"{DAY} failed in" in printed
     assert f"Checks of {TOMORROW}" not in printed
+
+
+def test_backfill_of_one_group_is_one_run_over_the_range(location: CodeLocation) -> None:
+    runs_before = location.instance.get_runs_count()
+    days = [(YESTERDAY - number * ONE_DAY).isoformat() for number in (7, 6, 5)]
+
+    launched = _launch(location, *days, "--job", "backfill_features", "--select", "feature_volume")
+    printed, errors = launched.communicate(timeout=120)
+
+    assert launched.returncode == 0, printed + errors
+    assert f"{days[0]} to {days[-1]} succeeded in" in printed
+    assert location.instance.get_runs_count() == runs_before + 1
+    computed = location.instance.get_materialized_partitions(dg.AssetKey("feature_volume"))
+    assert set(days) <= set(computed)
+    assert not set(days) & set(location.instance.get_materialized_partitions(dg.AssetKey("feature_device")))
+
+
+def test_a_set_is_published_alone_with_its_checks(location: CodeLocation) -> None:
+    launched = _launch(location, DAY.isoformat(), "--job", "publish_sets", "--select", "published_behavioural_2")
+    printed, errors = launched.communicate(timeout=120)
+
+    assert launched.returncode == 0, printed + errors
+    assert "published_behavioural_2" in printed
+    assert "published_features" not in printed
 
 
 def test_publisher_killed_with_its_place_in_the_pool_does_not_block_the_next_run(location: CodeLocation) -> None:

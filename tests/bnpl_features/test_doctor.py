@@ -9,11 +9,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from bnpl_features.derive.layout import Layout
 from bnpl_features.doctor import Finding, Level, examine
 from bnpl_features.simulator import Population, simulate
 from bnpl_features.store.embedded import embedded_store
+from bnpl_features.store.readers import announce
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
-from tests.bnpl_features.store.shop import SECRET, Shop, new_shop
+from tests.bnpl_features.store.shop import LAYOUT, SECRET, Shop, new_shop
 
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 
@@ -70,6 +72,7 @@ def test_where_all_is_well_every_finding_says_so(healthy: dict[str, str]) -> Non
     assert [finding.subject for finding in findings] == [
         "settings",
         "customer key",
+        "declarations",
         "warehouse",
         "source",
         "source",
@@ -182,3 +185,15 @@ def test_a_stale_version_is_a_warning(healthy: dict[str, str], valkey: str) -> N
 
     assert finding.level is Level.WARN
     assert "serves 2024-03-01, which is stale" in finding.message
+
+
+def test_a_deprecated_set_that_is_still_read_is_a_warning(healthy: dict[str, str], shop: Shop) -> None:
+    shop.publish(day=YESTERDAY, deprecated_on=YESTERDAY)
+    shop.publish(day=YESTERDAY, layout=Layout("behavioural@2", LAYOUT.fields))
+    announce(shop.client, shop.keyspace, ["behavioural@1"])
+
+    found = {finding.subject: finding for finding in examine(healthy)}
+
+    assert found["feature set behavioural@1"].level is Level.WARN
+    assert f"deprecated on {YESTERDAY}, but 1 readers read it" in found["feature set behavioural@1"].message
+    assert found["feature set behavioural@2"].level is Level.OK

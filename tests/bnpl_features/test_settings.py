@@ -18,6 +18,7 @@ ACCEPTED = {
     "BNPL_RETRAINING_SHARE": "0.5",
     "BNPL_RETRAINING_CALIBRATION_RATIO": "1.5",
     "BNPL_RETRAINING_AUTO_PROMOTE": "true",
+    "BNPL_MODEL_FEATURE_SET": "behavioural@2",
     "BNPL_ALERTS_MAIL_SECURITY": "tls",
 }
 """Values of the variables that do not take 1."""
@@ -109,6 +110,11 @@ def test_every_variable_reaches_its_setting(tmp_path: Path, variable: str) -> No
     default, given = (getattr(getattr(s, section.replace("transactions", "source")), key) for s in (Settings(), found))
     assert type(given) is type(default) or isinstance(default, Path)
     assert given == (value.encode() if isinstance(default, bytes) else type(default)(value))
+
+
+def test_a_feature_set_that_is_not_declared_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"model\.feature_set 'behavioural@9': choose one of behavioural@1, "):
+        settings(tmp_path, BNPL_MODEL_FEATURE_SET="behavioural@9")
 
 
 def test_a_folder_may_be_in_the_home_folder(tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ def _described(
         saturated=filled.saturated,
         provenance=plan.provenance,
         expires_at=time.time() + expire_seconds if expire_seconds else None,
+        deprecated_on=plan.deprecated_on,
     )
 
 

@@ -31,6 +31,7 @@ def open_publication(
     retention: Retention,
     lease: str,
     traceparent: str = "",
+    deprecated_on: date | None = None,
 ) -> Plan:
     """A version number and a plan for it; call it holding the lease.
 
@@ -63,6 +64,7 @@ def open_publication(
         removed=tuple(removed),
         folder=folder,
         traceparent=traceparent,
+        deprecated_on=deprecated_on,
     )
     plan.save()
     return plan

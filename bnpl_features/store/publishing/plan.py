@@ -43,6 +43,7 @@ class Plan:
     removed: tuple[int, ...]
     folder: Path
     traceparent: str = ""
+    deprecated_on: date | None = None
 
     def save(self) -> None:
         value = {
@@ -58,6 +59,7 @@ class Plan:
             "began_at": self.began_at,
             "removed": self.removed,
             "traceparent": self.traceparent,
+            "deprecated_on": self.deprecated_on.isoformat() if self.deprecated_on else None,
         }
         _write(self.folder / "plan.json", value)
 
@@ -79,6 +81,7 @@ class Plan:
             removed=tuple(value["removed"]),
             folder=folder,
             traceparent=value.get("traceparent", ""),
+            deprecated_on=date.fromisoformat(value["deprecated_on"]) if value["deprecated_on"] else None,
         )
 
     @property

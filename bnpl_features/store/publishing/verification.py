@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from bnpl_features.derive.layout import Layout
 from bnpl_features.errors import VerificationFailed
 from bnpl_features.features.feature import Value
+from bnpl_features.features.segment import SEGMENT
 from bnpl_features.store.buckets import by_server
 from bnpl_features.store.connection import StoreClient, borrowed_connection
 from bnpl_features.store.publishing.batches import CustomerBatch
@@ -58,9 +59,17 @@ def mismatches(client: StoreClient, served: ServedVersion, sample: Mapping[str, 
 
 
 def differences(layout: Layout, warehouse: Mapping[str, float], served: Mapping[str, Value]) -> Iterator[str]:
-    """The features whose served value is further from the warehouse's than their storage allows."""
+    """The features whose served value is further from the warehouse's than their storage allows.
+
+    Where the warehouse has none, what is served is the default of the customer's segment.
+    """
+    defaults = next((dict(one.values) for one in layout.segments if one.segment == served.get(SEGMENT)), {})
     for item in layout.fields:
         expected, found = warehouse[item.name], served[item.name]
+        if math.isnan(expected) and item.name in defaults:
+            if found != defaults[item.name]:
+                yield f"{item.name} {found} instead of {defaults[item.name]}"
+            continue
         if isinstance(found, str):
             found = float(item.storage.names.index(found))
         if math.isnan(expected) or found is None:

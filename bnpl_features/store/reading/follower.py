@@ -1,4 +1,4 @@
-"""Which version a reader serves, and where its buckets are: kept fresh by notification, by polling, and on request."""
+"""Which versions a reader serves, one a feature set, and where their buckets are: by notification and polling."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import redis
 from bnpl_features.errors import BnplFeaturesError, StoreUnavailable
 from bnpl_features.store.address import Address
 from bnpl_features.store.connection import StoreClient, client_of, named_errors
-from bnpl_features.store.keyspace import CustomerKey, Keyspace
+from bnpl_features.store.keyspace import FIRST_SET, CustomerKey, Keyspace
+from bnpl_features.store.readers import Announcer
 from bnpl_features.store.reading.lookup import ServedVersion
 from bnpl_features.store.reading.routes import Routes, discover
 from bnpl_features.store.velocity.answer import VelocityStatus
@@ -33,12 +34,11 @@ _CLIENT_TIMEOUT_SECONDS = 2.0
 _CLOCKS_APART_SECONDS = 5.0
 """How far this clock may be behind the publisher's and the store's, whose clock lets records expire."""
 
-_NOTHING_PUBLISHED = "nothing was published to this namespace yet"
 _LOG = logging.getLogger("bnpl_features.store")
 
 
 class Follower:
-    """Follows the active version; `served` is None until something was published and the store was reached once."""
+    """Follows the active version of feature sets: that of the keyspace from the first moment, others on request."""
 
     def __init__(
         self,
@@ -49,14 +49,18 @@ class Follower:
         *,
         must_answer: bool,
         with_velocity: bool = False,
+        announces: bool = True,
     ) -> None:
         """Raises `StoreUnavailable` or `LayoutMismatch` where the active version cannot be resolved at first.
 
         Without `must_answer` a store that is down is not an error: following begins once it is there.
         """
-        self.served: ServedVersion | None = None
         self.routes = Routes(())
-        self.why_nothing = "the store was not reached yet"
+        self._served: dict[str, ServedVersion] = {}
+        self._sets: tuple[str, ...] = (keyspace.feature_set,)
+        self._why_nothing = "the store was not reached yet"
+        self._damaged: dict[str, str] = {}
+        self._announcer = Announcer(keyspace) if announces else None
         self._address = address
         self._keyspace = keyspace
         self._keys = keys
@@ -64,29 +68,80 @@ class Follower:
         self._with_velocity = with_velocity
         self._caught_up_at = 0.0
         self._client: StoreClient | None = None
-        self._confirmed_at = -GRACE_SECONDS
+        self._confirmed_at: dict[str, float] = {}
         self._routes_at = -_ROUTES_SECONDS
         self._hurried = False
         self._closed = False
+        self._refreshing = threading.Lock()
         try:
             with named_errors(str(address)):
                 self._refresh()
         except StoreUnavailable as error:
             if must_answer:
                 raise
-            self.why_nothing = str(error)
+            self._why_nothing = str(error)
         self._start()
         again = weakref.WeakMethod(self._start)
         os.register_at_fork(after_in_child=lambda: (start := again()) and start())
 
     @property
+    def feature_set(self) -> str:
+        """The set that is read where no other is asked for."""
+        return self._keyspace.feature_set
+
+    @property
+    def served(self) -> ServedVersion | None:
+        """The default set's version; None until something was published and the store was reached once."""
+        return self._served.get(self._keyspace.feature_set)
+
+    def served_of(self, feature_set: str) -> ServedVersion | None:
+        """The version of a set that is followed; None where nothing of it was published."""
+        return self._served.get(feature_set)
+
+    @property
+    def all_served(self) -> tuple[ServedVersion, ...]:
+        """The versions of all sets that are followed."""
+        return tuple(dict(self._served).values())
+
+    def follow(self, feature_set: str) -> ServedVersion | None:
+        """Follow one more set from now on; returns its version. Blocks for an exchange with the store the first time.
+
+        Raises `StoreUnavailable` or `LayoutMismatch` where it cannot be resolved yet; it is followed all the same.
+        """
+        with self._refreshing:
+            is_new = feature_set not in self._sets
+            self._sets = tuple(dict.fromkeys((*self._sets, feature_set)))
+        if is_new:
+            try:
+                with named_errors(str(self._address)):
+                    self._refresh()
+            except BnplFeaturesError as error:
+                # What is wrong with another set is for its own readers to hear.
+                if isinstance(error, StoreUnavailable) or feature_set in self._damaged:
+                    raise
+        return self._served.get(feature_set)
+
+    def why_nothing(self, feature_set: str) -> str:
+        """Why `served_of` has nothing."""
+        if self._why_nothing or feature_set in self._damaged:
+            return self._why_nothing or self._damaged[feature_set]
+        if feature_set not in self._sets:
+            return f"feature set {feature_set} is not followed by this reader; call follow({feature_set!r}) first"
+        if feature_set == FIRST_SET:
+            return "nothing was published to this namespace yet"
+        return f"nothing was published of feature set {feature_set} to this namespace yet"
+
+    @property
     def age_seconds(self) -> float:
-        """Since the store last confirmed which version is active."""
-        return time.monotonic() - self._confirmed_at
+        """Since the store last confirmed which version of the default set is active."""
+        return self._age_seconds(self._keyspace.feature_set)
+
+    def _age_seconds(self, feature_set: str) -> float:
+        return time.monotonic() - self._confirmed_at.get(feature_set, -GRACE_SECONDS)
 
     def why_not_known(self, served: ServedVersion, now: float) -> str:
         """Why a miss says nothing about the customer: the version held may have been retired, or have expired."""
-        if self.age_seconds > GRACE_SECONDS / 2:
+        if self._age_seconds(served.manifest.layout.feature_set) > GRACE_SECONDS / 2:
             return "the active version is not confirmed"
         expires_at = served.manifest.expires_at
         if expires_at is not None and now > expires_at - _CLOCKS_APART_SECONDS:
@@ -113,6 +168,7 @@ class Follower:
         if self._closed:
             return
         self._stopped = threading.Event()
+        self._refreshing = threading.Lock()
         self._thread = threading.Thread(target=self._follow, name="feature-version-follower", daemon=True)
         self._thread.start()
 
@@ -122,8 +178,8 @@ class Follower:
                 with named_errors(str(self._address)):
                     self._listen()
             except StoreUnavailable as error:
-                if self.served is None:
-                    self.why_nothing = str(error)
+                if not self._served:
+                    self._why_nothing = str(error)
                 _LOG.debug("cannot refresh the active version: %s", error)
             except BnplFeaturesError as error:
                 _LOG.error("keep serving the version at hand: %s", error)
@@ -145,23 +201,42 @@ class Follower:
                     polled_at = time.monotonic()
 
     def _refresh(self) -> None:
-        client = self._connected()
-        now = time.monotonic()
-        if self._hurried or now - self._routes_at > _ROUTES_SECONDS:
-            self._hurried = False
-            self.routes = discover(client, self._address)
-            self._routes_at = now
-        version = active_version(client, self._keyspace)
-        held = self.served.manifest.version if self.served else None
+        with self._refreshing:
+            client = self._connected()
+            now = time.monotonic()
+            if self._hurried or now - self._routes_at > _ROUTES_SECONDS:
+                self._hurried = False
+                self.routes = discover(client, self._address)
+                self._routes_at = now
+            damaged = [error for name in self._sets if (error := self._refresh_set(client, self._keyspace.of(name)))]
+            self._why_nothing = ""
+            if self._with_velocity:
+                self._caught_up_at = float(client.get(self._keyspace.caught_up) or 0)
+            if self._announcer:
+                self._announcer.tell(client, self._served)
+        if damaged:
+            raise damaged[0]
+
+    def _refresh_set(self, client: StoreClient, keyspace: Keyspace) -> BnplFeaturesError | None:
+        """Why the set's newest version cannot be served: that must not hold up the other sets."""
+        name = keyspace.feature_set
+        version = active_version(client, keyspace)
+        held = self._served.get(name)
         if version is None:
-            self.served = None
-            self.why_nothing = _NOTHING_PUBLISHED
-        elif version != held:
-            manifest = manifest_of(client, self._keyspace, version)
-            self.served = ServedVersion(manifest, self._keyspace, self._keys, self._stale_after)
-        if self._with_velocity:
-            self._caught_up_at = float(client.get(self._keyspace.caught_up) or 0)
-        self._confirmed_at = time.monotonic()
+            self._served.pop(name, None)
+        elif held is None or version != held.manifest.version:
+            try:
+                manifest = manifest_of(client, keyspace, version)
+                served = ServedVersion(manifest, keyspace, self._keys, self._stale_after)
+            except BnplFeaturesError as error:
+                self._damaged[name] = str(error)
+                return error
+            if served.deprecation and not (held and held.deprecation):
+                _LOG.warning("%s", served.deprecation)
+            self._served[name] = served
+        self._damaged.pop(name, None)
+        self._confirmed_at[name] = time.monotonic()
+        return None
 
     def _connected(self) -> StoreClient:
         if self._client is None:

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
+from bnpl_features.derive.layout import layout_of
 from bnpl_features.errors import LayoutMismatch
-from bnpl_features.features.catalog import BEHAVIOURAL
+from bnpl_features.features.catalog import BEHAVIOURAL, SETS
 from bnpl_features.features.feature import Value
-from bnpl_features.store.codec import Codec, Floats, Projection
+from bnpl_features.features.segment import SEGMENT
+from bnpl_features.store.codec import Codec, Floats
 from bnpl_features.store.keyspace import CustomerKey, Keyspace, bucket_of, field_of
 from bnpl_features.store.manifest import Manifest
+from bnpl_features.store.projection import Projection
 from bnpl_features.store.velocity.answer import VelocityAnswer
 from bnpl_features.store.wire import hget
 
@@ -65,6 +68,12 @@ class Answer:
     def __getitem__(self, name: str) -> Value:
         return self.values[self.names.index(name)]
 
+    @property
+    def segment(self) -> str | None:
+        """The customer's segment; that of unknown customers for one; None where the set has no segments."""
+        value = self.projection.value(self.record, SEGMENT) if SEGMENT in self.names else None
+        return value if isinstance(value, str) else None
+
     def as_dict(self) -> dict[str, Value]:
         return dict(zip(self.names, self.values, strict=True))
 
@@ -89,6 +98,7 @@ class ServedVersion:
         self.manifest = manifest
         self.codec = Codec(manifest.layout)
         self.projection = self.codec.whole
+        self.was_read = False
         partition_end = datetime.combine(manifest.partition_date, datetime.min.time(), UTC) + timedelta(days=1)
         self.stale_at = (partition_end + stale_after).timestamp()
         self._digest = key.digest
@@ -99,6 +109,13 @@ class ServedVersion:
         self._version = manifest.version
         self._partition_date = manifest.partition_date
         self._projections: dict[tuple[str, ...], Projection] = {}
+
+    @property
+    def deprecation(self) -> str:
+        """What whoever reads this set should know; empty where it is not deprecated."""
+        day = self.manifest.deprecated_on
+        name = self.manifest.layout.feature_set
+        return f"feature set {name} is deprecated, and may be withdrawn after {day}; move to a newer one" if day else ""
 
     def projected(self, features: tuple[str, ...]) -> Projection:
         """Some of the features, in the order given; raises `LayoutMismatch` where this version lacks one."""
@@ -133,9 +150,10 @@ class ServedVersion:
         return Answer(status, projection or self.projection, None, self._version, self._partition_date, reason)
 
 
-def without_version(features: tuple[str, ...] | None, reason: str) -> Answer:
+def without_version(features: tuple[str, ...] | None, reason: str, feature_set: str = BEHAVIOURAL.name) -> Answer:
     """The declared defaults: without a manifest the reader's own catalogue is what it knows."""
-    declared = {feature.name: feature for feature in BEHAVIOURAL.features}
+    known = next((one for one in SETS if one.name == feature_set), BEHAVIOURAL)
+    declared = {field.name: field for field in layout_of(known).fields}
     names = features or tuple(declared)
     defaults = tuple(declared[name].default if name in declared else None for name in names)
     vector = [

@@ -14,9 +14,10 @@ from datetime import timedelta
 from typing import TypedDict, Unpack
 
 from bnpl_features.errors import LayoutMismatch
+from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.store.address import parse_address
-from bnpl_features.store.codec import Projection
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
+from bnpl_features.store.projection import Projection
 from bnpl_features.store.reading.asking import Asker, Found, Replicas, Unanswered
 from bnpl_features.store.reading.follower import Follower
 from bnpl_features.store.reading.lookup import CORRUPT, STALE_AFTER, Answer, ServedVersion, Status, without_version
@@ -32,6 +33,7 @@ class ReaderOptions(TypedDict, total=False):
     """How to read. Each may be left out.
 
     namespace: environment or tenant (`bnpl`).
+    feature_set: the set that is read where a lookup names no other (the current one of this release).
     customer_key: the secret shared with the publisher; previous_customer_keys: those before, while it is changed.
     budget_seconds: what a lookup may take (0.005), connecting and retries included.
     stale_after: the age from which features are `stale`, counted from the partition's end (30 hours).
@@ -39,9 +41,11 @@ class ReaderOptions(TypedDict, total=False):
     velocity: whether each lookup reads the customer's velocity as well, in the same round trip (False).
     must_answer: whether a store that is down is an error at construction (True); otherwise lookups are `unavailable`
     until it is there.
+    announce: whether the sets that are read are said to be in use (True); not for who only looks at what is served.
     """
 
     namespace: str
+    feature_set: str
     customer_key: bytes
     previous_customer_keys: Sequence[bytes]
     budget_seconds: float
@@ -49,6 +53,7 @@ class ReaderOptions(TypedDict, total=False):
     replicas: Replicas
     must_answer: bool
     velocity: bool
+    announce: bool
 
 
 class Lookups:
@@ -62,7 +67,7 @@ class Lookups:
         self.stats = LookupStats()
         self.follower = Follower(
             self.address,
-            Keyspace(options.get("namespace", "bnpl")),
+            Keyspace(options.get("namespace", "bnpl"), options.get("feature_set", BEHAVIOURAL.name)),
             [
                 CustomerKey(secret)
                 for secret in (options.get("customer_key", b""), *options.get("previous_customer_keys", ()))
@@ -70,21 +75,27 @@ class Lookups:
             options.get("stale_after", STALE_AFTER),
             must_answer=options.get("must_answer", True),
             with_velocity=options.get("velocity", False),
+            announces=options.get("announce", True),
         )
         self._with_velocity = options.get("velocity", False)
         self._budget_seconds = options.get("budget_seconds", BUDGET_SECONDS)
         self.asker = Asker(self.follower, self._budget_seconds, options.get("replicas", Replicas.WHEN_PRIMARY_FAILS))
 
-    def look_up(self, customer_ids: Sequence[str], features: tuple[str, ...] | None) -> Steps[list[Answer]]:
+    def look_up(
+        self, customer_ids: Sequence[str], features: tuple[str, ...] | None, feature_set: str | None = None
+    ) -> Steps[list[Answer]]:
         """One answer a customer, in order, all from one version."""
         started = time.monotonic()
-        served = self.follower.served
+        wanted = feature_set or self.follower.feature_set
+        served = self.follower.served_of(wanted)
         if served is None:
-            return self._observed([without_version(features, self.follower.why_nothing)] * len(customer_ids), started)
+            nothing = without_version(features, self.follower.why_nothing(wanted), wanted)
+            return self._observed([nothing] * len(customer_ids), started)
+        served.was_read = True
         try:
             projection = served.projected(features) if features else served.projection
         except LayoutMismatch as error:
-            return self._observed([without_version(features, str(error))] * len(customer_ids), started)
+            return self._observed([without_version(features, str(error), wanted)] * len(customer_ids), started)
         requests = [served.request(customer_id) for customer_id in customer_ids]
         if self._with_velocity:
             requests += [served.velocity_request(customer_id) for customer_id in customer_ids]

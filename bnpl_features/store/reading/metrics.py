@@ -22,6 +22,10 @@ def lookup_families(lookups: Lookups) -> Iterator[Family]:
     yield valued(catalogue.POINTER_AGE_SECONDS, follower.age_seconds)
     breakers = {str(server): breaker for server, breaker in list(lookups.asker.breakers.items())}
     yield by_label(catalogue.CIRCUIT_OPEN, {(server,): float(one.is_open) for server, one in breakers.items()})
+    yield by_label(
+        catalogue.FEATURE_SET_DEPRECATED,
+        {(one.manifest.layout.feature_set,): float(bool(one.deprecation)) for one in follower.all_served},
+    )
     if follower.served is not None:
         manifest = follower.served.manifest
         end = datetime.combine(manifest.partition_date + timedelta(days=1), datetime.min.time(), UTC)

@@ -1,12 +1,15 @@
--- Moves the pointer to a version, in one step: compare, set, mark, audit, notify.
+-- Moves a feature set's pointer to a version, in one step: compare, set, mark, audit, notify.
 -- KEYS: active pointer, states, audit stream, erasures, counter
--- ARGV: version, expected active version ('' = none), mode ('publish' | 'rollback'), actor, reason, events channel
+-- ARGV: version, expected active version ('' = none), mode ('publish' | 'rollback'), actor, reason, events channel,
+--       feature set, the set of versions that say none
 -- Returns {'ok', previous} or {refusal, detail}; times are seconds of the server's clock.
 local version, expected, mode = ARGV[1], ARGV[2], ARGV[3]
 local current = redis.call('GET', KEYS[1]) or ''
 if current ~= expected then return {'moved', current} end
 if current == version then return {'already', current} end
 local state = redis.call('HGET', KEYS[2], version) or 'missing'
+local set = redis.call('HGET', KEYS[2], version .. ':set') or ARGV[8]
+if state ~= 'missing' and set ~= ARGV[7] then return {'set', set} end
 local wanted = mode == 'rollback' and 'retained' or 'verified'
 if state ~= wanted then return {'state', state} end
 -- A customer erased after the version was staged must be taken out of it first.

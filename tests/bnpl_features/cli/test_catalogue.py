@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bnpl_features.features.catalog import BEHAVIOURAL
+from bnpl_features.features.catalog import ALL_FEATURES
 from tests.bnpl_features.cli.conftest import CommandLine
 
 
 def test_the_table_has_every_feature(cli: CommandLine) -> None:
     printed = cli.done("features")
 
-    assert all(feature.name in printed for feature in BEHAVIOURAL.features)
+    assert all(feature.name in printed for feature in ALL_FEATURES.features)
 
 
 def test_one_feature_comes_with_its_sql_to_the_letter(cli: CommandLine) -> None:
@@ -19,10 +19,10 @@ def test_one_feature_comes_with_its_sql_to_the_letter(cli: CommandLine) -> None:
     assert "txn_count_7d" not in printed
 
 
-def test_json_has_every_feature_in_the_order_of_the_set(cli: CommandLine) -> None:
+def test_json_has_every_feature_group_by_group(cli: CommandLine) -> None:
     found = cli.json("features")
 
-    assert [entry["feature"] for entry in found] == [feature.name for feature in BEHAVIOURAL.features]
+    assert [entry["feature"] for entry in found] == [feature.name for feature in ALL_FEATURES.features]
     assert all(entry["sql"] and entry["unit"] and entry["group"] for entry in found)
 
 

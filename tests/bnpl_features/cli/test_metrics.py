@@ -9,7 +9,7 @@ import pytest
 from bnpl_features.telemetry.catalogue import CATALOGUE
 from bnpl_features.telemetry.metric import Teller
 from tests.bnpl_features.cli.conftest import CommandLine
-from tests.bnpl_features.monitoring.test_telling import samples
+from tests.bnpl_features.monitoring.test_telling import NAME, samples
 from tests.bnpl_features.store.shop import free_port
 
 TOLD = {metric.name for metric in CATALOGUE if metric.teller is Teller.STORE}
@@ -26,7 +26,7 @@ def test_everything_declared_of_the_installation_is_printed(cli: CommandLine) ->
     printed = cli.done("metrics")
 
     assert declared_in(printed) == TOLD
-    assert samples(printed)["bnpl_active_version"] == 1
+    assert samples(printed)[f"bnpl_active_version {NAME}"] == 1
     assert samples(printed)["bnpl_collected warehouse"] == 1
 
 

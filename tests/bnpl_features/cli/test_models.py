@@ -1,4 +1,4 @@
-"""`bnpl-features train`, `evaluate`, `promote`, `models` and `backfill`."""
+"""`bnpl-features train`, `evaluate`, `promote` and `models`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from bnpl_features.cli import pipeline
 from tests.bnpl_features.cli.conftest import CommandLine
 from tests.lender import AS_OF, SPEC, Lender
 
@@ -70,12 +69,3 @@ def test_a_registry_that_does_not_answer_ends_with_6(trained: CommandLine, monke
     monkeypatch.setenv("BNPL_MODEL_REGISTRY_URL", "sqlite:////proc/nowhere.db")
 
     assert "BNPL_MODEL_REGISTRY_URL" in trained.refused("models", code=6)
-
-
-def test_backfill_computes_every_day_of_a_range(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    launched: list[tuple[str, list[str]]] = []
-    monkeypatch.setattr(pipeline, "launch", lambda job, days, tags: launched.append((job, days)) or 0)
-
-    cli.done("backfill", "--from", "2026-03-01", "--to", "2026-03-03")
-
-    assert launched == [("backfill_features", ["2026-03-01", "2026-03-02", "2026-03-03"])]

@@ -16,7 +16,7 @@ from sqlglot import exp
 from bnpl_features.derive.layout import layout_of
 from bnpl_features.derive.query import group_query, vectors_query
 from bnpl_features.derive.table import group_table
-from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS, FeatureSet, group_named
+from bnpl_features.features.catalog import BEHAVIOURAL, PURCHASE_GROUPS, FeatureSet, group_named
 from bnpl_features.features.feature import HISTORY, MONTH, WEEK, FeatureGroup
 from bnpl_features.features.purchase import PURCHASE_COLUMNS
 from bnpl_features.features.shapes import count, number
@@ -26,7 +26,7 @@ from bnpl_features.store.publishing.batches import customer_batches
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
 from tests.edge_cases import PARTITION, SCHEMA, buy, customer, edge_case_transactions, row, when
 
-EVERY_GROUP = pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+EVERY_GROUP = pytest.mark.parametrize("group", PURCHASE_GROUPS, ids=lambda group: group.name)
 IDENTITY_AND_FILTER = {"customer_id", "transaction_timestamp", "status"}
 READS = {
     "volume": {"amount", "payment_credit_limit"},
@@ -96,7 +96,7 @@ def test_the_source_may_be_a_query_of_the_users_own(group: FeatureGroup) -> None
 
 def test_every_customer_of_history_has_a_row_in_every_group(edge_case_warehouse: DuckDBWarehouse) -> None:
     populations = []
-    for group in GROUPS:
+    for group in PURCHASE_GROUPS:
         rows = pa.Table.from_batches(list(edge_case_warehouse.read(group_query(group, PARTITION), {})))
         populations.append(sorted(rows.column("customer_id").to_pylist()))
 
@@ -109,8 +109,8 @@ def test_the_vectors_join_every_group_to_the_first() -> None:
 
     statement = sqlglot.parse_one(sql, read="bigquery")
     assert statement.named_selects == ["customer_id", *(feature.name for feature in BEHAVIOURAL.features)]
-    assert sql.count("LEFT JOIN") == len(GROUPS) - 1
-    assert sql.count("partition_date = @partition_date") == len(GROUPS)
+    assert sql.count("LEFT JOIN") == len(PURCHASE_GROUPS) - 1
+    assert sql.count("partition_date = @partition_date") == len(PURCHASE_GROUPS)
 
 
 # --- a feature added to a group, at run time --------------------------------------------------------------------------

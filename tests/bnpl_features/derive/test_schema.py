@@ -18,7 +18,7 @@ from bnpl_features.derive.layout import layout_of
 from bnpl_features.derive.query import Query, group_query
 from bnpl_features.derive.schema import schema_of, validate
 from bnpl_features.derive.table import group_table
-from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS, FeatureSet
+from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS, PURCHASE_GROUPS, FeatureSet
 from bnpl_features.features.feature import Feature, FeatureGroup, Kind, Value
 from bnpl_features.features.shapes import count, number, share
 from bnpl_features.features.storage import linear
@@ -159,7 +159,7 @@ def test_what_is_no_broken_rule_raises() -> None:
         validate(SCHEMA, breaking_off())
 
 
-@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+@pytest.mark.parametrize("group", PURCHASE_GROUPS, ids=lambda group: group.name)
 def test_features_of_the_edge_cases_keep_their_declarations(
     group: FeatureGroup, edge_case_warehouse: DuckDBWarehouse
 ) -> None:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
 
-from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS, FeatureSet, group_named
+from bnpl_features.features.catalog import (
+    ALL_FEATURES,
+    BEHAVIOURAL,
+    GROUPS,
+    SEGMENTED,
+    SETS,
+    FeatureSet,
+    group_named,
+    set_named,
+)
 from bnpl_features.features.feature import DeclarationError, Feature, Kind
 
 DICTIONARY = {
@@ -32,6 +42,7 @@ DICTIONARY = {
         "high_risk_share_30d rushed_share_30d missed_payments_90d days_since_missed_payment days_since_last_txn "
         "days_since_first_txn lifecycle_stage"
     ),
+    "segment": "segment",
 }  # fmt: skip
 
 HEAVY = ("pandas", "pandera", "pyarrow", "duckdb", "dagster", "sqlglot", "google.cloud")
@@ -46,11 +57,11 @@ def test_the_groups_declare_the_dictionarys_features_in_its_order() -> None:
 
 def test_the_behavioural_set_is_all_38_in_order() -> None:
     assert BEHAVIOURAL.name == "behavioural@1"
-    assert [feature.name for feature in BEHAVIOURAL.features] == " ".join(DICTIONARY.values()).split()
+    assert [feature.name for feature in BEHAVIOURAL.features] == " ".join(DICTIONARY.values()).split()[:-1]
     assert len(BEHAVIOURAL.features) == 38
 
 
-@pytest.mark.parametrize("feature", BEHAVIOURAL.features, ids=lambda feature: feature.name)
+@pytest.mark.parametrize("feature", ALL_FEATURES.features, ids=lambda feature: feature.name)
 def test_every_feature_accepts_its_bounds_its_default_and_what_an_empty_window_gives(feature: Feature) -> None:
     assert feature.accepts(feature.default) or feature.nullable
     assert feature.accepts(feature.empty) or not feature.nullable
@@ -69,6 +80,40 @@ def test_a_feature_in_two_groups_is_refused() -> None:
 
     with pytest.raises(DeclarationError, match="txn_count_7d is declared in volume and in temporal; rename one"):
         FeatureSet("doubled@1", (volume, doubled))
+
+
+def test_a_set_selects_features_in_an_order_of_its_own() -> None:
+    chosen = FeatureSet("chosen@1", GROUPS, ("lifecycle_stage", "txn_count_7d"))
+
+    assert [feature.name for feature in chosen.features] == ["lifecycle_stage", "txn_count_7d"]
+
+
+@pytest.mark.parametrize("names", [("txn_count_8d",), ("txn_count_7d", "txn_count_7d")])
+def test_a_set_selects_features_that_exist_once(names: tuple[str, ...]) -> None:
+    with pytest.raises(DeclarationError, match=r"feature set chosen@1: .*correct its names"):
+        FeatureSet("chosen@1", GROUPS, names)
+
+
+def test_sets_have_names_of_their_own_with_a_version() -> None:
+    assert len({one.name for one in SETS}) == len({one.label for one in SETS}) == len(SETS)
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]*@[1-9][0-9]*", one.name) for one in SETS)
+    assert set_named("behavioural@1") is BEHAVIOURAL is SETS[0]
+    with pytest.raises(KeyError, match="no feature set 'behavioural'; there are behavioural@1"):
+        set_named("behavioural")
+
+
+def test_the_newer_set_has_all_of_the_older_and_the_segment() -> None:
+    assert SEGMENTED.features[:-1] == BEHAVIOURAL.features
+    assert SEGMENTED.features[-1].name == "segment"
+
+
+def test_the_defaults_of_segments_are_values_of_the_sets_features() -> None:
+    odd = replace(SEGMENTED.segments[0], defaults={"credit_utilization_30d": -1.0})
+
+    with pytest.raises(DeclarationError, match=r"segment at_risk: credit_utilization_30d cannot default to -1\.0"):
+        replace(SEGMENTED, segments=(odd, *SEGMENTED.segments[1:]))
+    with pytest.raises(DeclarationError, match="give it the feature segment, and the unknown segment"):
+        replace(SEGMENTED, unknown=None)
 
 
 def test_a_group_is_found_by_name() -> None:

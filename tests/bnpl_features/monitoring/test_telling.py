@@ -16,6 +16,8 @@ from bnpl_features.store.keyspace import FIELD_BYTES
 from tests.bnpl_features.store.shop import LAYOUT, Shop
 from tests.monitors import node_exporter, pushgateway
 
+NAME = LAYOUT.feature_set
+
 
 def samples(text: str) -> dict[str, float]:
     """Values by name and labels."""
@@ -39,11 +41,11 @@ def test_a_publication_is_told_in_a_textfile_that_node_exporter_reads(shop: Shop
     with node_exporter(tmp_path) as address:
         found = scraped(f"http://{address}/metrics")
     assert found["node_textfile_scrape_error"] == 0
-    assert found["bnpl_publication_customers"] == 120
-    assert found["bnpl_publication_bytes"] == 120 * (FIELD_BYTES + LAYOUT.width_bytes)
-    assert found["bnpl_publication_seconds"] == publication.total_seconds
-    assert found["bnpl_publication_step_seconds activate"] == publication.seconds["activate"]
-    saturated = {name: found[f"bnpl_publication_saturated_values {name}"] for name in LAYOUT.names}
+    assert found[f"bnpl_publication_customers {NAME}"] == 120
+    assert found[f"bnpl_publication_bytes {NAME}"] == 120 * (FIELD_BYTES + LAYOUT.width_bytes)
+    assert found[f"bnpl_publication_seconds {NAME}"] == publication.total_seconds
+    assert found[f"bnpl_publication_step_seconds {NAME} activate"] == publication.seconds["activate"]
+    saturated = {name: found[f"bnpl_publication_saturated_values {NAME} {name}"] for name in LAYOUT.names}
     assert {name: count for name, count in saturated.items() if count} == publication.manifest.saturated
 
 

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from bnpl_features.features.catalog import GROUPS
+from bnpl_features.features.catalog import PURCHASE_GROUPS
 from bnpl_features.risk_model.ablation import ablate
 from bnpl_features.risk_model.evaluation import Evaluation, evaluate, score_rows
 from bnpl_features.risk_model.metrics import METRICS, PROBABILITY_METRICS
@@ -77,7 +77,7 @@ def test_segments_have_figures_where_there_are_defaults_enough(lender: Lender) -
 def test_ablation_trains_without_each_group_and_with_it_alone(lender: Lender) -> None:
     found = ablate(lender.training, resamples=3)
 
-    assert [one.group for one in found] == [group.name for group in GROUPS]
+    assert [one.group for one in found] == [group.name for group in PURCHASE_GROUPS]
     gains = {one.group: one.gained_alone["roc_auc"].value for one in found}
     assert max(gains.values()) > 0.0
 

@@ -186,7 +186,8 @@ def plain_rows(frame: pd.DataFrame) -> dict[str, Row]:
 
 def _plain_rows(frame: pd.DataFrame) -> Iterator[tuple[str, Row]]:
     days = [LAST_DAY - timedelta(days=n) for n in range(5)]
-    known = {day: oracle.features(frame, day - timedelta(days=1)).set_index("customer_id") for day in days}
+    names = ["customer_id", *(feature.name for feature in BEHAVIOURAL.features)]
+    known = {day: oracle.features(frame, day - timedelta(days=1))[names].set_index("customer_id") for day in days}
     for row in frame.to_dict("records"):
         day = row["transaction_timestamp"].date()
         if row["status"] != "completed" or day not in known:

@@ -16,6 +16,7 @@ import redis
 
 from bnpl_features.errors import LayoutMismatch, StoreUnavailable
 from bnpl_features.features.catalog import BEHAVIOURAL
+from bnpl_features.store.keyspace import FIRST_SET
 from bnpl_features.store.reader import CustomerFeatureStore
 from bnpl_features.store.reading.follower import POLL_SECONDS
 from bnpl_features.store.reading.lookup import Answer, Status
@@ -186,7 +187,8 @@ def test_a_version_that_was_retired_under_a_reader_is_not_taken_for_unknown_cust
     shop.publish(day=YESTERDAY)
     with shop.reader() as reader:
         reader.lookups.follower.close()
-        reader.lookups.follower._confirmed_at -= 3_600  # as after an hour in which the pointer could not be read
+        # As after an hour in which the pointer could not be read.
+        reader.lookups.follower._confirmed_at[FIRST_SET] -= 3_600
         shop.client.delete(*shop.bucket_keys(1))
 
         answer = reader.get("customer-1")

@@ -23,6 +23,7 @@ from google.cloud import bigquery
 from bnpl_features.derive.profile import profile_query, profiles_table
 from bnpl_features.derive.profiled import OUTCOMES, TRANSACTIONS, group_subject
 from bnpl_features.derive.query import Query, group_query, vectors_query
+from bnpl_features.derive.range_query import group_range_query
 from bnpl_features.derive.table import Table, TableColumn, group_table, transactions_table, vectors_table
 from bnpl_features.errors import (
     BnplFeaturesError,
@@ -31,13 +32,13 @@ from bnpl_features.errors import (
     SettingsError,
     WarehouseUnavailable,
 )
-from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS
+from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS, PURCHASE_GROUPS
 from bnpl_features.features.feature import FeatureGroup
 from bnpl_features.features.volume import VOLUME
 from bnpl_features.warehouse import bigquery_statements as statements
 from bnpl_features.warehouse.bigquery import RESULT_ROWS, BigQueryWarehouse, connect
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
-from tests import emulator
+from tests import emulator, oracle
 from tests.edge_cases import PARTITION, PARTITIONS, edge_case_transactions
 
 EARLIER = PARTITION - timedelta(days=7)
@@ -87,6 +88,13 @@ def visits(**by_customer: int | None) -> Query:
     return Query(f"SELECT customer_id, visits FROM UNNEST(ARRAY<STRUCT<customer_id STRING, visits INT64>>[{rows}])")
 
 
+def _nulls(table: Table) -> str:
+    """A row of a customer who is not there, to be replaced."""
+    types = [(column.name, column.type) for column in table.columns if column.name != "partition_date"]
+    empty = {"STRING": "''", "INT64": "0", "FLOAT64": "0.0"}
+    return ", ".join(f"{empty[kind]} AS {name}" for name, kind in types)
+
+
 def held(warehouse: BigQueryWarehouse, partition: date, table: Table = VISITS) -> dict[str, int]:
     batches = warehouse.read_partition(table, partition, ("visits", "customer_id"), LABELS)
     rows = [row for batch in batches for row in batch.to_pylist()]
@@ -95,7 +103,7 @@ def held(warehouse: BigQueryWarehouse, partition: date, table: Table = VISITS) -
 
 class TestComputation:
     @pytest.mark.parametrize("partition", PARTITIONS, ids=str)
-    @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+    @pytest.mark.parametrize("group", PURCHASE_GROUPS, ids=lambda group: group.name)
     def test_every_group_gives_the_rows_that_duckdb_gives(
         self,
         group: FeatureGroup,
@@ -137,12 +145,34 @@ class TestComputation:
             pd.testing.assert_frame_equal(stored, expected[list(columns)], check_dtype=False, rtol=1e-9)
             assert len(stored) >= len(subject.columns)
 
+    def test_a_range_of_partitions_is_written_by_one_statement_with_the_rows_that_duckdb_gives(
+        self, running_emulator: emulator.Emulator, edge_case_warehouse: DuckDBWarehouse
+    ) -> None:
+        warehouse = new_warehouse(running_emulator)
+        warehouse.upsert_transactions(iter(edge_case_transactions().to_batches()), LABELS)
+        days = [PARTITION - timedelta(days=1), PARTITION]
+        for group in GROUPS:
+            table = group_table(group)
+            columns = ("customer_id", *(feature.name for feature in group.features))
+            warehouse.replace_partition(table, days[0], Query(f"SELECT {_nulls(table)}"), LABELS)
+
+            written = warehouse.replace_partitions(table, days, group_range_query(group, *days), LABELS)
+
+            for day in days:
+                stored = frame(warehouse.read_partition(table, day, columns, LABELS))
+                assert written[day].rows == len(stored) > 0
+                if group.of:
+                    expected = oracle.features(edge_case_transactions().to_pandas(), day)
+                else:
+                    expected = frame(edge_case_warehouse.read(group_query(group, day), LABELS))
+                assert_same(stored, expected[list(columns)])
+
     def test_the_vectors_join_the_groups(self, running_emulator: emulator.Emulator) -> None:
         warehouse = new_warehouse(running_emulator)
         warehouse.upsert_transactions(iter(edge_case_transactions().to_batches()), LABELS)
         rows = {
             warehouse.replace_partition(group_table(group), PARTITION, group_query(group, PARTITION), LABELS).rows
-            for group in GROUPS
+            for group in PURCHASE_GROUPS
         }
 
         vectors = vectors_query(BEHAVIOURAL, PARTITION)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pytest
 
 from bnpl_features.derive.query import group_query
-from bnpl_features.features.catalog import GROUPS
+from bnpl_features.derive.table import group_table
+from bnpl_features.features.catalog import GROUPS, PURCHASE_GROUPS
 from bnpl_features.features.feature import FeatureGroup, Kind
+from bnpl_features.features.segment import SEGMENT_GROUP
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
 from tests import oracle
 from tests.edge_cases import PARTITIONS, edge_case_transactions
@@ -26,13 +29,29 @@ def expected(partition: date) -> pd.DataFrame:
     return oracle.features(edge_case_transactions().to_pandas(), partition).set_index("customer_id").sort_index()
 
 
-@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+@pytest.mark.parametrize("group", PURCHASE_GROUPS, ids=lambda group: group.name)
 def test_duckdb_gives_the_oracles_rows(
     group: FeatureGroup, partition: date, expected: pd.DataFrame, edge_case_warehouse: DuckDBWarehouse
 ) -> None:
     batches = edge_case_warehouse.read(group_query(group, partition), {})
 
     assert_same_features(pa.Table.from_batches(list(batches)), expected, group)
+
+
+def test_duckdb_gives_the_oracles_segments(
+    partition: date,
+    expected: pd.DataFrame,
+    edge_case_warehouse: DuckDBWarehouse,
+    tmp_path: Path,
+) -> None:
+    computed = DuckDBWarehouse(tmp_path)
+    for group in SEGMENT_GROUP.of:
+        batches = edge_case_warehouse.read(group_query(group, partition), {})
+        computed.replace_partition_rows(group_table(group), partition, batches, {})
+
+    rows = pa.Table.from_batches(list(computed.read(group_query(SEGMENT_GROUP, partition), {})))
+
+    assert_same_features(rows, expected, SEGMENT_GROUP)
 
 
 def assert_same_features(rows: pa.Table, expected: pd.DataFrame, group: FeatureGroup) -> None:
