@@ -18,6 +18,7 @@ from bnpl_features.cli.pipeline import backfill, run, up
 from bnpl_features.cli.purchases import load, simulate
 from bnpl_features.cli.scoring import api_key, serve
 from bnpl_features.cli.serving import activate, get, retire_command, rollback, versions
+from bnpl_features.cli.training_sets import training_set
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -36,7 +37,7 @@ _COMMANDS = (
     (simulate, load, run, backfill, up, demo),
     (features, get, versions, activate, rollback, retire_command),
     (erase_command, readmit_command, erasures),
-    (train, evaluate, models, promote),
+    (train, evaluate, models, promote, training_set),
     (serve, api_key, experiments),
     (capacity, doctor),
 )
