@@ -47,7 +47,7 @@ job: .venv/ready ## Your own purchases: make job FILE=purchases.parquet FROM=202
 	$(BIN)/bnpl-features run --from $(FROM) --to $(TO) --publish-each
 
 .PHONY: test
-test: .venv/ready .venv-emulator/ready ## All tests
+test: .venv/ready .venv-emulator/ready .venv-feast/ready ## All tests
 	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST)
 
 .PHONY: drill

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 LOCATION_LAYERS = ["definitions", "automation", "checks", "assets", "resources", "bnpl_features"]
 LIBRARY_LAYERS = [
     {"cli"},
-    {"doctor"},
+    {"doctor", "interop"},
     {"connect"},
     {"settings"},
     {"sections"},

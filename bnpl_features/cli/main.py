@@ -13,6 +13,7 @@ from bnpl_features.cli.demo import demo
 from bnpl_features.cli.doctor import doctor
 from bnpl_features.cli.erasing import erase_command, erasures, readmit_command
 from bnpl_features.cli.experimenting import experiments
+from bnpl_features.cli.interop import feast
 from bnpl_features.cli.models import evaluate, models, promote, train
 from bnpl_features.cli.pipeline import backfill, run, up
 from bnpl_features.cli.purchases import load, simulate
@@ -39,6 +40,7 @@ _COMMANDS = (
     (erase_command, readmit_command, erasures),
     (train, evaluate, models, promote, training_set),
     (serve, api_key, experiments),
+    (feast,),
     (capacity, doctor),
 )
 for command in (one for some in _COMMANDS for one in some):
