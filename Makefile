@@ -65,8 +65,9 @@ bench: .venv/ready .venv-feast/ready ## Benchmarks, each beside a peer and the p
 	$(BIN)/python -m benchmarks
 
 .PHONY: docs
-docs: .venv/ready ## Write docs/features.md from the declarations
+docs: .venv/ready ## Write docs/features.md and docs/catalogue.html from the declarations
 	$(BIN)/bnpl-features features --write-reference docs/features.md
+	$(BIN)/bnpl-features catalogue --declared --out docs/catalogue.html
 
 .PHONY: pins
 pins: .venv/ready ## Resolve constraints.txt anew

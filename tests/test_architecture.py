@@ -19,7 +19,7 @@ LIBRARY_LAYERS = [
     {"connect"},
     {"settings"},
     {"sections"},
-    {"simulator", "scoring"},
+    {"simulator", "scoring", "catalogue"},
     {"risk_model"},
     {"drift"},
     {"store", "warehouse"},

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from bnpl_features import settings as configuration
+from bnpl_features.catalogue.observations import declared_catalogue
+from bnpl_features.catalogue.page import catalogue_page
 from bnpl_features.cli.main import commands as main
 from bnpl_features.derive.layout import TAG_BYTES, layout_of
 from bnpl_features.derive.reference import reference_page
@@ -58,6 +60,12 @@ def test_the_feature_reference_is_the_generated_page() -> None:
     page = ROOT / "docs" / "features.md"
 
     assert page.read_text() == reference_page(BEHAVIOURAL), "run `make docs`"
+
+
+def test_the_catalogue_is_the_generated_page() -> None:
+    page = ROOT / "docs" / "catalogue.html"
+
+    assert page.read_text() == catalogue_page(declared_catalogue((BEHAVIOURAL,))), "run `make docs`"
 
 
 @pages

@@ -8,7 +8,7 @@ import click
 
 from bnpl_features import __version__
 from bnpl_features.cli.capacity import capacity
-from bnpl_features.cli.catalogue import features
+from bnpl_features.cli.catalogue import catalogue, features
 from bnpl_features.cli.demo import demo
 from bnpl_features.cli.doctor import doctor
 from bnpl_features.cli.erasing import erase_command, erasures, readmit_command
@@ -36,7 +36,7 @@ def commands() -> None:
 
 _COMMANDS = (
     (simulate, load, run, backfill, up, demo),
-    (features, get, versions, activate, rollback, retire_command),
+    (features, catalogue, get, versions, activate, rollback, retire_command),
     (erase_command, readmit_command, erasures),
     (train, evaluate, models, promote, training_set),
     (serve, api_key, experiments),

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from bnpl_features.derive.profile import NULL_BIN, edges, profile_query
+from bnpl_features.derive.profile import NULL_BIN, bin_labels, edges, profile_query
 from bnpl_features.derive.query import Query, group_query
 from bnpl_features.derive.table import group_table, profiles_table
 from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS, group_named
@@ -135,3 +135,32 @@ def test_a_profile_is_written_as_its_table_says(computed: DuckDBWarehouse) -> No
 
     assert set(computed.columns(table.name)) == {column.name for column in table.columns}
     assert computed.columns(table.name)["bin"] == computed.columns(table.name)["customers"] == "INT64"
+
+
+@pytest.mark.parametrize("feature", BEHAVIOURAL.features, ids=lambda feature: feature.name)
+def test_every_bin_has_a_label_of_its_own(feature: Feature) -> None:
+    labels = bin_labels(feature)
+
+    assert len(labels) == len(set(labels)) == len(feature.storage.names or edges(feature)) + (not feature.storage.names)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "label"),
+    [
+        ("txn_count_7d", 0, "0"),
+        ("txn_count_7d", 4, "3–4"),
+        ("txn_count_7d", 5, "5–7"),
+        ("txn_count_7d", 250, "from 233"),
+        ("night_share_30d", 0.0, "0"),
+        ("night_share_30d", 0.05, "0–0.1"),
+        ("night_share_30d", 1.0, "1"),
+        ("amount_sum_30d", 0.0, "under 0.01"),
+        ("amount_sum_30d", 20.0, "10–31.6"),
+        ("amount_trend_90d", -0.5, "-1–-0.1"),
+        ("lifecycle_stage", "dormant", "dormant"),
+    ],
+)
+def test_the_label_of_a_bin_says_which_values_are_in_it(name: str, value: object, label: str) -> None:
+    feature = next(one for one in BEHAVIOURAL.features if one.name == name)
+
+    assert bin_labels(feature)[bin_of(feature, value)] == label
