@@ -65,7 +65,7 @@ def live_catalogue(
 def _distributions(
     warehouse: Warehouse, group: FeatureGroup, thresholds: Thresholds, reference_days: int, labels: Labels
 ) -> dict[str, Distribution]:
-    newest = _newest_partition(warehouse, group, labels)
+    newest = newest_partition(warehouse, group, labels)
     if newest is None:
         return {}
     found = compare(warehouse, group, newest, reference_days, labels)
@@ -77,7 +77,8 @@ def _distributions(
     }
 
 
-def _newest_partition(warehouse: Warehouse, group: FeatureGroup, labels: Labels) -> date | None:
+def newest_partition(warehouse: Warehouse, group: FeatureGroup, labels: Labels) -> date | None:
+    """The newest day that was profiled."""
     query = Query(f"SELECT MAX({PARTITION_COLUMN}) AS newest FROM {profiles_table(group).name}")
     try:
         (found,) = [row["newest"] for batch in warehouse.read(query, labels) for row in batch.to_pylist()]

@@ -39,6 +39,8 @@ def main(repository: str) -> None:
         columns=["customer_id", "event_timestamp"],
     )
     past = store.get_historical_features(moments, service).to_df()
+    definitions: dict[str, Any] = {}
+    exec(asked["bigquery"], definitions)
     online = CustomerFeatureOnlineStore()
     customer = EntityKey(join_keys=["customer_id"], entity_values=[Value(string_val=asked["customers"][0])])
     merchant = EntityKey(join_keys=["merchant_id"], entity_values=[Value(string_val="m-1")])
@@ -52,6 +54,7 @@ def main(repository: str) -> None:
                 "types": {one.name: str(one.dtype) for one in view.features},
                 "described": {one.name: one.description for one in view.features},
                 "owner": view.owner,
+                "bigquery": definitions["behavioural_1"].batch_source.query,
                 "past": json.loads(past.to_json(orient="records", date_format="iso", double_precision=15)),
                 "refusals": {
                     "materialize": refusal(lambda: store.materialize(datetime(2024, 3, 1), datetime(2024, 3, 2))),

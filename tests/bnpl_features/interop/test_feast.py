@@ -76,6 +76,7 @@ class Published:
             "customers": self.customers,
             "some": NAMES[3:5],
             "moments": [at.isoformat() for at in self.moments],
+            "bigquery": of_bigquery()["features.py"],
         }
         done = subprocess.run(
             [str(FEAST), str(Path(__file__).with_name("feast_worker.py")), str(self.folder / "repository")],
@@ -202,15 +203,14 @@ def test_a_store_that_is_down_is_an_error_not_a_row_of_nulls(answered: dict[str,
     assert answered["refusals"]["down"].startswith("StoreUnavailable")
 
 
-def test_bigquery_is_read_where_the_vectors_are() -> None:
+def test_bigquery_is_read_where_the_vectors_are(answered: dict[str, Any]) -> None:
+    expected = offline_query(BEHAVIOURAL).sql.replace("FROM feature_vectors", "FROM `lender.features.feature_vectors`")
+
+    assert answered["bigquery"] == expected
+    offline = "offline_store:\n  type: bigquery\n  project_id: lender\n  dataset: features\n  location: EU\n"
+    assert offline in of_bigquery()["feature_store.yaml"]
+
+
+def of_bigquery() -> dict[str, str]:
     warehouse = WarehouseSettings(engine="bigquery", project="lender", dataset="features", location="EU")
-
-    files = repository_files(BEHAVIOURAL, bigquery_offline(BEHAVIOURAL, warehouse))
-
-    compile(files["features.py"], "features.py", "exec")
-    assert "FROM `lender.features.feature_vectors`" in files["features.py"]
-    assert "TIMESTAMP(DATE_ADD(partition_date, INTERVAL 1 DAY)) AS event_timestamp" in files["features.py"]
-    assert (
-        "  type: bigquery\n  project_id: lender\n  dataset: features\n  location: EU\n" in files["feature_store.yaml"]
-    )
-    assert offline_query(BEHAVIOURAL).parameters == {}
+    return repository_files(BEHAVIOURAL, bigquery_offline(BEHAVIOURAL, warehouse))

@@ -20,8 +20,17 @@ import pyarrow.compute as pc
 import pytest
 from google.cloud import bigquery
 
+from bnpl_features.catalogue.observations import newest_partition
+from bnpl_features.derive.profile import profile_query
 from bnpl_features.derive.query import Query, group_query, vectors_query
-from bnpl_features.derive.table import Table, TableColumn, group_table, transactions_table, vectors_table
+from bnpl_features.derive.table import (
+    Table,
+    TableColumn,
+    group_table,
+    profiles_table,
+    transactions_table,
+    vectors_table,
+)
 from bnpl_features.errors import (
     BnplFeaturesError,
     QueryFailed,
@@ -30,8 +39,10 @@ from bnpl_features.errors import (
     WarehouseUnavailable,
 )
 from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS
+from bnpl_features.features.device import DEVICE
 from bnpl_features.features.feature import FeatureGroup
 from bnpl_features.features.volume import VOLUME
+from bnpl_features.interop.feast_repository import offline_query
 from bnpl_features.warehouse import bigquery_statements as statements
 from bnpl_features.warehouse.bigquery import RESULT_ROWS, BigQueryWarehouse, connect
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
@@ -123,6 +134,13 @@ class TestComputation:
         written = warehouse.replace_partition(vectors_table(BEHAVIOURAL), PARTITION, vectors, LABELS)
 
         assert rows == {written.rows}
+        # What Feast and the catalogue ask of them.
+        offline = frame(warehouse.read(offline_query(BEHAVIOURAL), LABELS))
+        assert len(offline) == written.rows
+        assert set(offline["event_timestamp"]) == {pd.Timestamp(PARTITION + timedelta(days=1), tz="UTC")}
+        warehouse.replace_partition(profiles_table(VOLUME), PARTITION, profile_query(VOLUME, PARTITION), LABELS)
+        assert newest_partition(warehouse, VOLUME, LABELS) == PARTITION
+        assert newest_partition(warehouse, DEVICE, LABELS) is None
 
     def test_a_table_of_the_lenders_own_with_numeric_amounts_gives_the_same_features(
         self, filled_warehouse: BigQueryWarehouse
