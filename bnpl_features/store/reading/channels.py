@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from typing import cast
@@ -39,7 +40,8 @@ class Channel(asyncio.Protocol):
         self._outgoing: list[bytes] = []
         self._awaited: deque[_Awaited] = deque()
         self._rest = b""
-        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm: asyncio.Handle | None = None
+        self._alarm_at = math.inf
 
     def ask(self, payload: bytes, count: int, deadline: float) -> asyncio.Future[list[Reply]]:
         """`count` replies to `payload`; the future fails with `OverBudget`, or ConnectionError."""
@@ -48,7 +50,7 @@ class Channel(asyncio.Protocol):
             self._loop.call_soon(self._flush)
         self._outgoing.append(payload)
         self._awaited.append(_Awaited(answer, count, deadline))
-        if self._alarm is None or deadline < self._alarm.when():
+        if deadline < self._alarm_at:
             self._set_alarm(deadline)
         return answer
 
@@ -93,7 +95,7 @@ class Channel(asyncio.Protocol):
 
     def _ring(self) -> None:
         """One alarm serves all: it rings at the first deadline, and is set to the next that still matters."""
-        self._alarm = None
+        self._unset_alarm()
         now = time.monotonic()
         pending = [awaited for awaited in self._awaited if not awaited.answer.done()]
         for awaited in pending:
@@ -106,15 +108,18 @@ class Channel(asyncio.Protocol):
             self.close()
 
     def _set_alarm(self, deadline: float) -> None:
+        self._unset_alarm()
+        # The handle cannot be asked for its time: uvloop gives one without a time where the deadline is over already.
+        self._alarm, self._alarm_at = self._loop.call_at(deadline, self._ring), deadline
+
+    def _unset_alarm(self) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm = self._loop.call_at(deadline, self._ring)
+        self._alarm, self._alarm_at = None, math.inf
 
     def _fail(self, error: OSError) -> None:
         self.is_open = False
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
+        self._unset_alarm()
         while self._awaited:
             awaited = self._awaited.popleft()
             if not awaited.answer.done():

@@ -71,7 +71,7 @@ def test_every_published_customer_is_served_to_asyncio(shared_fleet: Fleet) -> N
     shop = stocked(shared_fleet)
 
     async def read() -> AsyncCustomerFeatureStore:
-        options = {"namespace": shop.namespace, "customer_key": SECRET, "budget_seconds": 0.5}
+        options = {"namespace": shop.namespace, "customer_key": SECRET, "budget_seconds": 5.0}
         async with await AsyncCustomerFeatureStore.open(shop.url, **options) as reader:
             await reader.get_many([f"customer-{number}" for number in range(CUSTOMERS)])
             await asyncio.gather(*[reader.get(f"customer-{number}") for number in range(CUSTOMERS)])
