@@ -58,8 +58,9 @@ def live(observatory: Observatory) -> Catalogue:
     return observatory.catalogue()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Not for the session: while Playwright runs, its thread has an event loop, and other tests could start none."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
         if os.environ.get("CI") == "true":
