@@ -20,7 +20,7 @@ from bnpl_features.warehouse.warehouse import Labels, Warehouse
 
 if TYPE_CHECKING:
     from bnpl_features.risk_model.model import Model
-    from bnpl_features.risk_model.registry import Registry
+    from bnpl_features.risk_model.registry import Registry, Version
 
 Thresholds = Mapping[str, tuple[float, float]]
 """Feature -> the stability indices from which it warns, and from which it is an error."""
@@ -55,7 +55,7 @@ def live_catalogue(
         entry.name: Observed(
             distributions.get(entry.name),
             importances.get(entry.name),
-            tuple(title for title, model in models.items() if entry.name in model.inputs.behavioural),
+            tuple(_title(version) for version, model in models if entry.name in model.inputs.behavioural),
         )
         for entry in declared.entries
     }
@@ -104,30 +104,31 @@ def _distribution(
     )
 
 
-def _models(registry: Registry) -> dict[str, Model]:
-    """The models with an alias, by what a person calls them; the champion of the features comes first."""
+def _models(registry: Registry) -> list[tuple[Version, Model]]:
+    """The versions with an alias, champions first, and of those the model that reads features."""
     from bnpl_features.risk_model.registry import CHAMPION, load_model, versions
     from bnpl_features.risk_model.training import MODEL_NAMES
 
-    listed = [one for name in reversed(MODEL_NAMES) for one in versions(registry, name) if one.aliases]
-    listed.sort(key=lambda one: CHAMPION not in one.aliases)
-    return {
-        f"{one.name} {one.number} ({', '.join(one.aliases)})": load_model(registry, one.name, str(one.number))
-        for one in listed
-    }
+    found = [one for name in reversed(MODEL_NAMES) for one in versions(registry, name) if one.aliases]
+    found.sort(key=lambda one: CHAMPION not in one.aliases)
+    return [(one, load_model(registry, one.name, str(one.number))) for one in found]
 
 
-def _importances(models: Mapping[str, Model]) -> tuple[str, dict[str, Importance]]:
+def _title(version: Version) -> str:
+    return f"{version.name} {version.number} ({', '.join(version.aliases)})"
+
+
+def _importances(models: Sequence[tuple[Version, Model]]) -> tuple[str, dict[str, Importance]]:
     """Those of the champion that reads features: LightGBM's gain, the loss that splits on an input took away."""
     from bnpl_features.risk_model.registry import CHAMPION
 
-    for title, model in models.items():
-        if CHAMPION not in title or not model.inputs.behavioural:
+    for version, model in models:
+        if CHAMPION not in version.aliases or not model.inputs.behavioural:
             continue
         gains = dict(zip(model.inputs.names, model.booster.feature_importance("gain").tolist(), strict=True))
         total = sum(gains.values()) or 1.0
         ranked = sorted(gains, key=lambda name: -gains[name])
-        return title, {
+        return _title(version), {
             name: Importance(gains[name] / total, ranked.index(name) + 1, len(ranked))
             for name in model.inputs.behavioural
         }
