@@ -14,7 +14,10 @@ from bnpl_features.settings import load_settings
 
 @click.group()
 def feast() -> None:
-    """Use the features from Feast."""
+    """Use the features from Feast.
+
+    Example: bnpl-features feast export feature_repo
+    """
 
 
 @feast.command()

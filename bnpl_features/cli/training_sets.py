@@ -12,7 +12,10 @@ from bnpl_features.settings import load_settings
 
 @click.group(name="training-set")
 def training_set() -> None:
-    """What models were trained on."""
+    """Hand on what models were trained on.
+
+    Example: bnpl-features training-set export latest training.parquet
+    """
 
 
 @training_set.command()

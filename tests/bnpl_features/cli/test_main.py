@@ -39,6 +39,9 @@ THAT_READ_SETTINGS = {
     "serve": (),
     "doctor": (),
     "demo": (),
+    "catalogue": (),
+    "feast": ("export", "repository"),
+    "training-set": ("export", "latest", "training.parquet"),
 }
 
 
