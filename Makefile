@@ -57,7 +57,7 @@ job: .venv/ready ## Your own purchases: make job FILE=purchases.parquet FROM=202
 	$(BIN)/bnpl-features run --from $(FROM) --to $(TO) --publish-each
 
 .PHONY: test
-test: .venv/ready .venv-emulator/ready ## All tests
+test: .venv/ready .venv-emulator/ready .venv-feast/ready ## All tests
 	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST)
 
 .PHONY: drill
@@ -75,8 +75,9 @@ bench: .venv/ready .venv-feast/ready .venv-bytewax/ready ## Benchmarks, each bes
 	$(BIN)/python -m benchmarks
 
 .PHONY: docs
-docs: .venv/ready ## Write docs/features.md, docs/metrics.md and the dashboards from the declarations
+docs: .venv/ready ## Write docs/features.md, docs/catalogue.html, docs/metrics.md and the dashboards from the declarations
 	$(BIN)/bnpl-features features --write-reference docs/features.md
+	$(BIN)/bnpl-features catalogue --declared --out docs/catalogue.html
 	$(BIN)/bnpl-features metrics --write-reference docs/metrics.md
 	$(BIN)/python -m deploy.monitoring.panels
 

@@ -13,7 +13,7 @@ import pytest
 
 from bnpl_features.derive.query import group_query, vectors_query
 from bnpl_features.derive.table import group_table, vectors_table
-from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS
+from bnpl_features.features.catalog import ALL_FEATURES, GROUPS
 from bnpl_features.risk_model.assembly import assemble
 from bnpl_features.risk_model.model import Model
 from bnpl_features.risk_model.training import MODEL_NAMES, train
@@ -69,4 +69,4 @@ def lender(tmp_path_factory: pytest.TempPathFactory) -> Lender:
 def compute_features(warehouse: Warehouse, day: date) -> None:
     for group in GROUPS:
         warehouse.replace_partition(group_table(group), day, group_query(group, day), {})
-    warehouse.replace_partition(vectors_table(BEHAVIOURAL), day, vectors_query(BEHAVIOURAL, day), {})
+    warehouse.replace_partition(vectors_table(), day, vectors_query(ALL_FEATURES, day), {})

@@ -15,13 +15,13 @@ ROOT = Path(__file__).parent.parent
 LOCATION_LAYERS = ["definitions", "automation", "checks", "assets", "resources", "bnpl_features"]
 LIBRARY_LAYERS = [
     {"cli"},
-    {"doctor", "collection"},
+    {"doctor", "collection", "interop"},
     {"connect"},
     {"settings"},
     {"sections"},
     {"monitoring"},
     {"alerts", "retraining"},
-    {"simulator", "scoring", "streaming"},
+    {"simulator", "scoring", "streaming", "catalogue"},
     {"risk_model"},
     {"drift"},
     {"store", "warehouse"},

@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 
 from bnpl_features import settings as configuration
+from bnpl_features.catalogue.observations import declared_catalogue
+from bnpl_features.catalogue.page import catalogue_page
 from bnpl_features.cli.main import commands as main
 from bnpl_features.derive.layout import TAG_BYTES, layout_of
 from bnpl_features.derive.reference import reference_page
 from bnpl_features.errors import BnplFeaturesError
-from bnpl_features.features.catalog import BEHAVIOURAL
+from bnpl_features.features.catalog import BEHAVIOURAL, SETS
 from bnpl_features.settings import SECTIONS, Settings, load_settings
 from bnpl_features.store.connection import connect
 from bnpl_features.store.embedded import embedded_store
@@ -71,6 +73,12 @@ def test_the_metrics_reference_is_the_generated_page() -> None:
     page = ROOT / "docs" / "metrics.md"
 
     assert page.read_text() == metrics_page(CATALOGUE), "run `make docs`"
+
+
+def test_the_catalogue_is_the_generated_page() -> None:
+    page = ROOT / "docs" / "catalogue.html"
+
+    assert page.read_text() == catalogue_page(declared_catalogue(SETS)), "run `make docs`"
 
 
 @pages

@@ -1,14 +1,22 @@
-"""The command that shows what features there are."""
+"""The commands that show what features there are."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.markup import escape
 
-from bnpl_features.cli.output import console, print_json, print_table
-from bnpl_features.features.catalog import GROUPS
+from bnpl_features.cli.output import console, named_exit, print_json, print_table
+from bnpl_features.connect.data import open_warehouse
+from bnpl_features.connect.models import drift_rules, model_registry
+from bnpl_features.features.catalog import GROUPS, SETS
+from bnpl_features.settings import load_settings
+
+if TYPE_CHECKING:
+    from bnpl_features.catalogue.entries import Catalogue
 
 
 @click.command()
@@ -58,3 +66,40 @@ def features(name: str | None, as_json: bool, write_reference: Path | None) -> N
     else:
         columns = ("feature", "group", "unit", "window", "bytes", "largest error", "meaning")
         print_table("Features", columns, [tuple(row.values()) for row in described])
+
+
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="catalogue.html",
+    show_default=True,
+    help="Where to write the page.",
+)
+@click.option("--declared", is_flag=True, help="Only what the declarations say; connect to nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON, and write no page.")
+def catalogue(out: Path, declared: bool, as_json: bool) -> None:
+    """Write the feature catalogue: one searchable HTML file, with distributions, drift and importance of today.
+
+    Example: bnpl-features catalogue --out catalogue.html
+    """
+    from bnpl_features.catalogue.observations import declared_catalogue
+    from bnpl_features.catalogue.page import catalogue_page
+
+    with named_exit():
+        made = declared_catalogue(SETS) if declared else _live()
+    if as_json:
+        print_json(asdict(made))
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(catalogue_page(made), encoding="utf-8")
+    console.print(f"{len(made.entries)} features in {out}", highlight=False, soft_wrap=True)
+
+
+def _live() -> Catalogue:
+    from bnpl_features.catalogue.observations import live_catalogue
+
+    settings = load_settings()
+    return live_catalogue(
+        SETS, open_warehouse(settings.warehouse), model_registry(settings.model), drift_rules(settings)
+    )

@@ -9,12 +9,13 @@ import click
 from bnpl_features import __version__
 from bnpl_features.cli.backfilling import backfill
 from bnpl_features.cli.capacity import capacity
-from bnpl_features.cli.catalogue import features
+from bnpl_features.cli.catalogue import catalogue, features
 from bnpl_features.cli.demo import demo
 from bnpl_features.cli.doctor import doctor
 from bnpl_features.cli.drifting import drift, drift_reference
 from bnpl_features.cli.erasing import erase_command, erasures, readmit_command
 from bnpl_features.cli.experimenting import experiments
+from bnpl_features.cli.interop import feast
 from bnpl_features.cli.metrics import metrics
 from bnpl_features.cli.models import evaluate, models, promote, train
 from bnpl_features.cli.pipeline import run, up
@@ -24,6 +25,7 @@ from bnpl_features.cli.scoring import api_key, serve
 from bnpl_features.cli.serving import activate, get, retire_command, rollback, versions
 from bnpl_features.cli.sets import sets
 from bnpl_features.cli.streaming import stream
+from bnpl_features.cli.training_sets import training_set
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -40,12 +42,13 @@ def commands() -> None:
 
 _COMMANDS = (
     (simulate, load, run, backfill, up, demo, demo_drift),
-    (features, sets, get, versions, activate, rollback, retire_command),
+    (features, catalogue, sets, get, versions, activate, rollback, retire_command),
     (erase_command, readmit_command, erasures),
-    (train, evaluate, models, promote, retraining),
+    (train, evaluate, models, promote, retraining, training_set),
     (drift, drift_reference),
     (serve, api_key, experiments),
     (stream,),
+    (feast,),
     (capacity, doctor, metrics, test_alert),
 )
 for command in (one for some in _COMMANDS for one in some):

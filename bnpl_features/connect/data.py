@@ -74,10 +74,11 @@ def retention_of(settings: StoreSettings) -> Retention:
 
 
 @contextmanager
-def open_reader(settings: StoreSettings, budget_seconds: float = BUDGET_SECONDS) -> Iterator[CustomerFeatureStore]:
-    """The client of the scoring service, for who looks at what is served: it does not count as a reader of a set.
-
-    `budget_seconds` bounds each lookup.
+def open_reader(
+    settings: StoreSettings, budget_seconds: float = BUDGET_SECONDS, *, announce: bool = False
+) -> Iterator[CustomerFeatureStore]:
+    """The client of the scoring service. `announce` makes it count as a reader of the sets that it reads: not for who
+    only looks at what is served. `budget_seconds` bounds each lookup.
     """
     with (
         store_url(settings) as url,
@@ -87,7 +88,7 @@ def open_reader(settings: StoreSettings, budget_seconds: float = BUDGET_SECONDS)
             customer_key=settings.customer_key,
             previous_customer_keys=settings.previous_customer_keys.split(),
             budget_seconds=budget_seconds,
-            announce=False,
+            announce=announce,
         ) as reader,
     ):
         yield reader

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from bnpl_features.derive.query import SOURCE
 from bnpl_features.derive.table import PARTITION_COLUMN
@@ -75,6 +76,22 @@ def edges(feature: Feature) -> tuple[float, ...]:
     decades = range(_EDGES_PER_DECADE * 40)
     steps = (storage.low * 10 ** (step / _EDGES_PER_DECADE) for step in decades)
     return tuple(float(f"{edge:.6g}") for edge in steps if edge <= storage.high)
+
+
+def bin_labels(feature: Feature) -> tuple[str, ...]:
+    """What each bin from 0 on holds, as a person reads it; of a range the end lies in the next bin."""
+    storage = feature.storage
+    if feature.kind is Kind.NAME:
+        return storage.names
+    if feature.kind is Kind.COUNT:
+        whole = [0, *map(int, edges(feature))]
+        spans = (str(low) if low + 1 == high else f"{low}–{high - 1}" for low, high in pairwise(whole))
+        return (*spans, f"from {whole[-1]}")
+    marks = [f"{edge:.3g}" for edge in edges(feature)]
+    first, last = f"under {marks[0]}", f"from {marks[-1]}"
+    if storage.scale is Scale.LINEAR:
+        first, last = marks[0], marks[-1] = f"{storage.low:g}", f"{storage.high:g}"
+    return (first, *(f"{low}–{high}" for low, high in pairwise(marks)), last)
 
 
 def feature_column(feature: Feature) -> ProfiledColumn:

@@ -10,6 +10,9 @@ from bnpl_features.features.storage import Scale, Storage
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _WINDOWED_COLUMN = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+_RELEASE = re.compile(r"\d+\.\d+\.\d+")
+
+FIRST_RELEASE = "0.1.0"
 
 Value = int | float | str | None
 
@@ -56,7 +59,8 @@ class Feature:
     where its window holds no purchase (None: null, and then the feature is nullable). `default` is what a reader serves
     for a customer it does not know. `lower` and `upper` bound the value itself (None: unbounded); what the storage can
     hold may be narrower. `risk_direction` is what risk practice expects: 1 where default never becomes less likely as
-    the value rises, -1 where never more likely, 0 where nothing is expected; models are held to it.
+    the value rises, -1 where never more likely, 0 where nothing is expected; models are held to it. `since` is the
+    release that first had the feature.
     """
 
     name: str
@@ -72,6 +76,7 @@ class Feature:
     empty: Value = None
     default: Value = None
     risk_direction: int = 0
+    since: str = FIRST_RELEASE
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -92,6 +97,8 @@ class Feature:
             raise DeclarationError(f"feature {self.name}: risk_direction is {self.risk_direction}; choose -1, 0 or 1")
         if self.risk_direction and self.kind is Kind.NAME:
             raise DeclarationError(f"feature {self.name}: names have no order, so no risk_direction; leave it at 0")
+        if not _RELEASE.fullmatch(self.since):
+            raise DeclarationError(f"feature {self.name}: since is {self.since!r}; write a release, such as 0.2.0")
         if self.default is not None and not self.accepts(self.default):
             raise DeclarationError(f"feature {self.name}: the default {self.default!r} is outside its own bounds")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bnpl_features.features.feature import MONTH, Feature, Kind, Window
+from bnpl_features.features.feature import FIRST_RELEASE, MONTH, Feature, Kind, Window
 from bnpl_features.features.storage import Storage, exact, linear
 
 SHARE = linear(0.0, 1.0, width_bytes=1)
@@ -18,6 +18,7 @@ def count(
     width_bytes: int = 1,
     upper: float | None = None,
     risk_direction: int = 0,
+    since: str = FIRST_RELEASE,
 ) -> Feature:
     """A whole number that is 0 where the window is empty, and for a customer without history."""
     return Feature(
@@ -33,10 +34,20 @@ def count(
         empty=0,
         default=0,
         risk_direction=risk_direction,
+        since=since,
     )
 
 
-def days(name: str, meaning: str, sql: str, *, window: Window, default: int | None, risk_direction: int = 0) -> Feature:
+def days(
+    name: str,
+    meaning: str,
+    sql: str,
+    *,
+    window: Window,
+    default: int | None,
+    risk_direction: int = 0,
+    since: str = FIRST_RELEASE,
+) -> Feature:
     """An age in days, inside `window`; null where there is nothing to count from, unless it has a default."""
     return Feature(
         name=name,
@@ -50,12 +61,13 @@ def days(name: str, meaning: str, sql: str, *, window: Window, default: int | No
         nullable=default is None,
         default=default,
         risk_direction=risk_direction,
+        since=since,
     )
 
 
-def share(name: str, meaning: str, sql: str, *, risk_direction: int = 0) -> Feature:
+def share(name: str, meaning: str, sql: str, *, risk_direction: int = 0, since: str = FIRST_RELEASE) -> Feature:
     """A number in [0, 1] of the purchases of 30 days; null where there are none."""
-    return number(name, meaning, "share", sql, SHARE, upper=1.0, risk_direction=risk_direction)
+    return number(name, meaning, "share", sql, SHARE, upper=1.0, risk_direction=risk_direction, since=since)
 
 
 def number(
@@ -70,6 +82,7 @@ def number(
     upper: float | None = None,
     empty: float | None = None,
     risk_direction: int = 0,
+    since: str = FIRST_RELEASE,
 ) -> Feature:
     """A real number; null where the window is empty, unless `empty` says what it is then."""
     return Feature(
@@ -86,4 +99,5 @@ def number(
         empty=empty,
         default=empty,
         risk_direction=risk_direction,
+        since=since,
     )

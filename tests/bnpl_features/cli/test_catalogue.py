@@ -1,6 +1,8 @@
-"""`bnpl-features features`."""
+"""`bnpl-features features` and `catalogue`."""
 
 from __future__ import annotations
+
+import pytest
 
 from bnpl_features.features.catalog import ALL_FEATURES
 from tests.bnpl_features.cli.conftest import CommandLine
@@ -42,3 +44,24 @@ def test_the_reference_page_is_written_where_asked(cli: CommandLine) -> None:
     cli.done("features", "--write-reference", "docs/features.md")
 
     assert "credit_utilization_30d" in (cli.folder / "docs" / "features.md").read_text()
+
+
+def test_the_catalogue_is_a_page_and_json_before_anything_was_computed(cli: CommandLine) -> None:
+    (cli.folder / "warehouse").mkdir()
+
+    assert "39 features in pages/catalogue.html" in cli.done("catalogue", "--out", "pages/catalogue.html")
+    assert "No partition has been profiled yet." in (cli.folder / "pages" / "catalogue.html").read_text()
+
+    found = cli.json("catalogue")
+
+    assert [entry["name"] for entry in found["entries"]] == [feature.name for feature in ALL_FEATURES.features]
+    assert found["observed"]["txn_count_7d"] == {"distribution": None, "importance": None, "models": []}
+
+
+def test_the_declared_catalogue_connects_to_nothing(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BNPL_MODEL_REGISTRY_URL", "sqlite:////proc/nowhere.db")
+
+    cli.refused("catalogue", code=6)
+    cli.done("catalogue", "--declared")
+
+    assert "From the declarations only" in (cli.folder / "catalogue.html").read_text()

@@ -45,6 +45,9 @@ THAT_READ_SETTINGS = {
     "demo-drift": (),
     "retraining": (),
     "test-alert": (),
+    "catalogue": (),
+    "feast": ("export", "repository"),
+    "training-set": ("export", "latest", "training.parquet"),
 }
 
 

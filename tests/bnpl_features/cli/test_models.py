@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.bnpl_features.cli.conftest import CommandLine
@@ -44,6 +45,10 @@ def test_models_are_trained_judged_promoted_and_listed(trained: CommandLine, len
     ]
     assert listed["promotions"][0]["reason"] == "the first"
     assert "the first" in trained.done("models", "--audit")
+
+    exported = trained.done("training-set", "export", "latest", "training.parquet")
+    assert f"{lender.training.rows:,} purchases of training set {lender.training.fingerprint}" in exported
+    assert pq.read_metadata(trained.folder / "training.parquet").num_rows == lender.training.rows
 
 
 def test_training_again_registers_the_same_model_as_another_version(trained: CommandLine) -> None:

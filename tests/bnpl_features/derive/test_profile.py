@@ -9,11 +9,12 @@ from datetime import timedelta
 
 import pytest
 
-from bnpl_features.derive.profile import ALL, profile_query, profiles_table
+from bnpl_features.derive.profile import ALL, profile_query, profile_range_query, profiles_table
 from bnpl_features.derive.profiled import (
     OUTCOMES,
     PREDICTIONS,
     TRANSACTIONS,
+    bin_labels,
     edges,
     group_subject,
     vectors_subject,
@@ -22,9 +23,12 @@ from bnpl_features.derive.query import Query, group_query, vectors_query
 from bnpl_features.derive.table import group_table, vectors_table
 from bnpl_features.drift.sketch import NULL_BIN, Sketch, sketch_of
 from bnpl_features.drift.subjects import ALL_SUBJECTS
-from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS, group_named
+from bnpl_features.features.catalog import ALL_FEATURES, BEHAVIOURAL, GROUPS, group_named
 from bnpl_features.features.feature import Feature, FeatureGroup, Kind
+from bnpl_features.features.risk_evolution import RISK_EVOLUTION
+from bnpl_features.features.segment import SEGMENT_GROUP
 from bnpl_features.features.storage import Scale
+from bnpl_features.features.volume import VOLUME
 from bnpl_features.risk_model.purchase_inputs import PURCHASE_INPUTS
 from bnpl_features.scoring.prediction_table import predictions_table
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
@@ -42,7 +46,7 @@ def computed(tmp_path_factory: pytest.TempPathFactory) -> DuckDBWarehouse:
     filled = filled_warehouse(tmp_path_factory.mktemp("profile"))
     for group in GROUPS:
         filled.replace_partition(group_table(group), PARTITION, group_query(group, PARTITION), {})
-    filled.replace_partition(vectors_table(BEHAVIOURAL), PARTITION, vectors_query(BEHAVIOURAL, PARTITION), {})
+    filled.replace_partition(vectors_table(), PARTITION, vectors_query(ALL_FEATURES, PARTITION), {})
     return filled
 
 
@@ -56,6 +60,22 @@ def sketches(warehouse: DuckDBWarehouse, query: Query) -> dict[str, dict[str, Sk
             assert sketch is not None
             found.setdefault(row["segment"], {})[row["feature"]] = sketch
     return found
+
+
+def test_a_range_of_partitions_has_the_profiles_of_its_days(computed: DuckDBWarehouse) -> None:
+    days = [PARTITION - timedelta(days=1), PARTITION]
+    for subject in (group_subject(VOLUME), group_subject(SEGMENT_GROUP)):
+        for group in (VOLUME, RISK_EVOLUTION, SEGMENT_GROUP):
+            query = group_query(group, days[0])
+            computed.replace_partition(group_table(group), days[0], query, {})
+
+        written = computed.replace_partitions(profiles_table(subject), days, profile_range_query(subject, *days), {})
+
+        for day in days:
+            of_day = Query(f"SELECT * FROM {subject.table} WHERE partition_date = @day", {"day": day})
+            expected = sketches(computed, profile_query(subject, day))
+            assert sketches(computed, of_day) == expected
+            assert written[day].rows == len(subject.columns)
 
 
 def values_of(warehouse: DuckDBWarehouse, group: FeatureGroup, feature: Feature) -> list[object]:
@@ -106,12 +126,12 @@ def test_a_profile_counts_only_its_own_day(computed: DuckDBWarehouse) -> None:
 
 
 def test_a_statement_reads_its_relation_once_however_many_columns_there_are() -> None:
-    for subject in (*map(group_subject, GROUPS), vectors_subject(BEHAVIOURAL), TRANSACTIONS, OUTCOMES, PREDICTIONS):
+    for subject in (*map(group_subject, GROUPS), vectors_subject(ALL_FEATURES), TRANSACTIONS, OUTCOMES, PREDICTIONS):
         assert profile_query(subject, PARTITION).sql.count(f"FROM {subject.relation}\n") == 1
 
 
 def test_segments_of_customers_add_up_to_the_groups(computed: DuckDBWarehouse) -> None:
-    by_segment = sketches(computed, profile_query(vectors_subject(BEHAVIOURAL), PARTITION))
+    by_segment = sketches(computed, profile_query(vectors_subject(ALL_FEATURES), PARTITION))
     whole = sketches(computed, profile_query(group_subject(group_named("volume")), PARTITION))[ALL]
 
     assert len(by_segment) > 5
@@ -176,7 +196,7 @@ def test_zero_and_the_smallest_stored_value_lie_in_different_bins() -> None:
             assert bin_of(feature, feature.storage.low * 1.01) == 1
 
 
-@pytest.mark.parametrize("subject", [group_subject(group_named("volume")), vectors_subject(BEHAVIOURAL)])
+@pytest.mark.parametrize("subject", [group_subject(group_named("volume")), vectors_subject(ALL_FEATURES)])
 def test_a_profile_is_written_as_its_table_says(subject: object, computed: DuckDBWarehouse) -> None:
     table = profiles_table(subject)  # type: ignore[arg-type]
 
@@ -187,3 +207,32 @@ def test_a_profile_is_written_as_its_table_says(subject: object, computed: DuckD
 
 def _parts(segment: str) -> list[str]:
     return segment.split("|")
+
+
+@pytest.mark.parametrize("feature", BEHAVIOURAL.features, ids=lambda feature: feature.name)
+def test_every_bin_has_a_label_of_its_own(feature: Feature) -> None:
+    labels = bin_labels(feature)
+
+    assert len(labels) == len(set(labels)) == len(feature.storage.names or edges(feature)) + (not feature.storage.names)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "label"),
+    [
+        ("txn_count_7d", 0, "0"),
+        ("txn_count_7d", 4, "3–4"),
+        ("txn_count_7d", 5, "5–7"),
+        ("txn_count_7d", 250, "from 233"),
+        ("night_share_30d", 0.0, "0"),
+        ("night_share_30d", 0.05, "0–0.1"),
+        ("night_share_30d", 1.0, "1"),
+        ("amount_sum_30d", 0.0, "under 0.01"),
+        ("amount_sum_30d", 20.0, "10–31.6"),
+        ("amount_trend_90d", -0.5, "-1–-0.1"),
+        ("lifecycle_stage", "dormant", "dormant"),
+    ],
+)
+def test_the_label_of_a_bin_says_which_values_are_in_it(name: str, value: object, label: str) -> None:
+    feature = next(one for one in BEHAVIOURAL.features if one.name == name)
+
+    assert bin_labels(feature)[bin_of(feature, value)] == label

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,8 +20,9 @@ from bnpl_features.features.catalog import (
     group_named,
     set_named,
 )
-from bnpl_features.features.feature import DeclarationError, Feature, Kind
+from bnpl_features.features.feature import FIRST_RELEASE, DeclarationError, Feature, Kind
 
+ROOT = Path(__file__).parents[3]
 DICTIONARY = {
     "volume": (
         "txn_count_7d txn_count_30d txn_count_90d amount_sum_30d amount_mean_30d amount_max_30d amount_std_30d "
@@ -59,6 +61,19 @@ def test_the_behavioural_set_is_all_38_in_order() -> None:
     assert BEHAVIOURAL.name == "behavioural@1"
     assert [feature.name for feature in BEHAVIOURAL.features] == " ".join(DICTIONARY.values()).split()[:-1]
     assert len(BEHAVIOURAL.features) == 38
+
+
+def test_a_feature_that_the_first_release_lacked_says_since_when_it_is_there() -> None:
+    since_the_first = [feature.name for feature in ALL_FEATURES.features if feature.since == FIRST_RELEASE]
+
+    assert set(since_the_first) <= set(" ".join(DICTIONARY.values()).split())
+
+
+@pytest.mark.parametrize("feature", ALL_FEATURES.features, ids=lambda feature: feature.name)
+def test_a_feature_is_there_since_a_release_that_the_changelog_has(feature: Feature) -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+
+    assert f"[{feature.since}]" in changelog or f"What will be {feature.since}." in changelog
 
 
 @pytest.mark.parametrize("feature", ALL_FEATURES.features, ids=lambda feature: feature.name)

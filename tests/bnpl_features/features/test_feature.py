@@ -55,6 +55,7 @@ GROUP = FeatureGroup("group", "Some.", "team:x", (COUNT, SHARE))
         (STAGE, {"storage": exact(width_bytes=1)}, "stage: names are stored with"),
         (COUNT, {"storage": linear(0, 9, width_bytes=1)}, "purchases_30d: a count is stored exactly"),
         (COUNT, {"lower": 2.0, "upper": 1.0}, "purchases_30d: lower bound 2.0 is above upper bound 1.0"),
+        (COUNT, {"since": "soon"}, "purchases_30d: since is 'soon'; write a release, such as 0.2.0"),
         (COUNT, {"default": -1}, "purchases_30d: the default -1 is outside its own bounds"),
         (SHARE, {"default": 1.5}, "share_30d: the default 1.5 is outside"),
         (STAGE, {"default": "gone"}, "stage: the default 'gone' is outside"),

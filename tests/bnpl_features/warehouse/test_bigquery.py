@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 import pytest
 from google.cloud import bigquery
 
-from bnpl_features.derive.profile import profile_query, profiles_table
+from bnpl_features.catalogue.observations import newest_partition
+from bnpl_features.derive.profile import profile_query, profile_range_query, profiles_table
 from bnpl_features.derive.profiled import OUTCOMES, TRANSACTIONS, group_subject
 from bnpl_features.derive.query import Query, group_query, vectors_query
 from bnpl_features.derive.range_query import group_range_query
@@ -32,9 +33,11 @@ from bnpl_features.errors import (
     SettingsError,
     WarehouseUnavailable,
 )
-from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS, PURCHASE_GROUPS
+from bnpl_features.features.catalog import ALL_FEATURES, GROUPS, PURCHASE_GROUPS
+from bnpl_features.features.device import DEVICE
 from bnpl_features.features.feature import FeatureGroup
 from bnpl_features.features.volume import VOLUME
+from bnpl_features.interop.feast_repository import offline_query
 from bnpl_features.warehouse import bigquery_statements as statements
 from bnpl_features.warehouse.bigquery import RESULT_ROWS, BigQueryWarehouse, connect
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
@@ -166,19 +169,31 @@ class TestComputation:
                 else:
                     expected = frame(edge_case_warehouse.read(group_query(group, day), LABELS))
                 assert_same(stored, expected[list(columns)])
+        subject = group_subject(VOLUME)
+        query = profile_range_query(subject, *days)
+        profiled = warehouse.replace_partitions(profiles_table(subject), days, query, LABELS)
+        assert [profiled[day].rows for day in days] == [len(subject.columns)] * 2
 
     def test_the_vectors_join_the_groups(self, running_emulator: emulator.Emulator) -> None:
         warehouse = new_warehouse(running_emulator)
         warehouse.upsert_transactions(iter(edge_case_transactions().to_batches()), LABELS)
         rows = {
             warehouse.replace_partition(group_table(group), PARTITION, group_query(group, PARTITION), LABELS).rows
-            for group in PURCHASE_GROUPS
+            for group in GROUPS
         }
 
-        vectors = vectors_query(BEHAVIOURAL, PARTITION)
-        written = warehouse.replace_partition(vectors_table(BEHAVIOURAL), PARTITION, vectors, LABELS)
+        vectors = vectors_query(ALL_FEATURES, PARTITION)
+        written = warehouse.replace_partition(vectors_table(), PARTITION, vectors, LABELS)
 
         assert rows == {written.rows}
+        # What Feast and the catalogue ask of them.
+        offline = frame(warehouse.read(offline_query(), LABELS))
+        assert len(offline) == written.rows
+        assert set(offline["event_timestamp"]) == {pd.Timestamp(PARTITION + timedelta(days=1), tz="UTC")}
+        volume = group_subject(VOLUME)
+        warehouse.replace_partition(profiles_table(volume), PARTITION, profile_query(volume, PARTITION), LABELS)
+        assert newest_partition(warehouse, volume, LABELS) == PARTITION
+        assert newest_partition(warehouse, group_subject(DEVICE), LABELS) is None
 
     def test_a_table_of_the_lenders_own_with_numeric_amounts_gives_the_same_features(
         self, filled_warehouse: BigQueryWarehouse
