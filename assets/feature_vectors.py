@@ -9,7 +9,7 @@ from assets.feature_groups import WAREHOUSE_POOL, group_key
 from assets.metadata import fingerprint, table_schema, written_metadata
 from assets.partitions import DAILY, days_of, labels
 from bnpl_features.derive.profile import profile_query, profile_range_query, profiles_table
-from bnpl_features.derive.profiled import vectors_subject
+from bnpl_features.derive.profiled import segments_subject, vectors_subject
 from bnpl_features.derive.query import vectors_query
 from bnpl_features.derive.range_query import vectors_range_query
 from bnpl_features.derive.table import vectors_table
@@ -19,7 +19,7 @@ from resources.warehouse import WarehouseResource
 
 VECTORS = dg.AssetKey("feature_vectors")
 VECTORS_TABLE = vectors_table()
-SUBJECT = vectors_subject(ALL_FEATURES)
+SUBJECTS = (vectors_subject(ALL_FEATURES), segments_subject(ALL_FEATURES))
 
 
 @dg.asset(
@@ -52,12 +52,14 @@ def feature_vectors(context: dg.AssetExecutionContext, warehouse: WarehouseResou
             if len(part) > 1:
                 query = vectors_range_query(ALL_FEATURES, first, last)
                 found = engine.replace_partitions(VECTORS_TABLE, part, query, asked_by)
-                profiles = profile_range_query(SUBJECT, first, last)
-                engine.replace_partitions(profiles_table(SUBJECT), part, profiles, asked_by)
+                for one in SUBJECTS:
+                    profiles = profile_range_query(one, first, last)
+                    engine.replace_partitions(profiles_table(one), part, profiles, asked_by)
             else:
                 query = vectors_query(ALL_FEATURES, first)
                 found = {first: engine.replace_partition(VECTORS_TABLE, first, query, asked_by)}
-                engine.replace_partition(profiles_table(SUBJECT), first, profile_query(SUBJECT, first), asked_by)
+                for one in SUBJECTS:
+                    engine.replace_partition(profiles_table(one), first, profile_query(one, first), asked_by)
             for day, written in found.items():
                 context.add_asset_metadata(written_metadata(written), partition_key=day.isoformat())
     return dg.MaterializeResult()

@@ -37,7 +37,7 @@ def drift(day: datetime | None, name: str | None, segments: bool, everything: bo
     from bnpl_features.derive.profiled import TRANSACTIONS
     from bnpl_features.drift.examination import examine_day
     from bnpl_features.drift.findings import Severity
-    from bnpl_features.drift.subjects import ALL_SUBJECTS, VECTORS
+    from bnpl_features.drift.subjects import ALL_SUBJECTS, SEGMENTS, VECTORS
 
     chosen = day.date() if day else yesterday()
     with named_exit():
@@ -47,7 +47,8 @@ def drift(day: datetime | None, name: str | None, segments: bool, everything: bo
         if name and name not in known:
             raise InputError(f"nothing called {name!r} is profiled; choose one of {', '.join(known)}")
         # Groups are judged knowing the purchases, and their segments are profiled with the vectors.
-        subjects = [one for one in ALL_SUBJECTS if not name or one.name == name or one in (TRANSACTIONS, VECTORS)]
+        always = (TRANSACTIONS, VECTORS, SEGMENTS)
+        subjects = [one for one in ALL_SUBJECTS if not name or one.name == name or one in always]
         examined = examine_day(open_warehouse(settings.warehouse), chosen, rules, _ASKED_BY, subjects)
     verdicts = _verdicts(examined, rules, name)
     findings = [

@@ -14,6 +14,7 @@ from bnpl_features.derive.table import PARTITION_COLUMN
 from bnpl_features.features.catalog import FeatureSet
 from bnpl_features.features.feature import Feature, FeatureGroup, Kind
 from bnpl_features.features.purchase import COMPLETED, TIMESTAMP_COLUMN
+from bnpl_features.features.segment import SEGMENT
 from bnpl_features.features.storage import Scale
 
 _COUNT_EDGES = (1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0, 55.0, 89.0, 144.0, 233.0)
@@ -112,6 +113,12 @@ def vectors_subject(feature_set: FeatureSet) -> Subject:
     return Subject(
         "feature_vectors", "feature_vectors", tuple(map(feature_column, feature_set.features)), CUSTOMER_SEGMENTS
     )
+
+
+def segments_subject(feature_set: FeatureSet) -> Subject:
+    """All features by declared segment, apart from the other divisions: a profile has a row a combination of parts."""
+    columns = tuple(map(feature_column, feature_set.features))
+    return Subject("segments", "feature_vectors", columns, {SEGMENT: SEGMENT})
 
 
 CUSTOMER_SEGMENTS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from bnpl_features.derive.profile import ALL
@@ -23,7 +23,8 @@ from bnpl_features.drift.findings import (
 from bnpl_features.drift.limits import Limits
 from bnpl_features.drift.profiles import Segments, Sketches, added, read_profiles
 from bnpl_features.drift.references import Reference
-from bnpl_features.drift.subjects import FLOWS, GROUP_OF, VECTORS
+from bnpl_features.drift.subjects import DIVIDED, FLOWS, GROUP_OF
+from bnpl_features.features.segment import SEGMENT, SEGMENTS, Segment
 from bnpl_features.warehouse.warehouse import Labels, Warehouse
 
 WEEKS_BEFORE = 4
@@ -44,7 +45,8 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One segment of a subject on a day, beside each reference that has rows."""
+    """One segment of a subject on a day, beside each reference that has rows; `declared` says what is particular to it,
+    where it is one of the declared segments."""
 
     subject: Subject
     segment: str
@@ -52,6 +54,7 @@ class Comparison:
     current: Side
     references: Mapping[str, Side]
     season: Season | None = None
+    declared: Segment | None = None
 
     @property
     def has_reference(self) -> bool:
@@ -80,22 +83,31 @@ def compare(
     *,
     calendar: Sequence[SeasonalDay] = (),
     training: Reference | None = None,
+    declared: Sequence[Segment] = SEGMENTS,
 ) -> list[Comparison]:
     """One comparison a segment, `all` first: with the `reference_days` days before, the weeks, the same weekdays of
-    those, the day a year ago where `calendar` calls for it, and what the champion was trained on."""
+    those, the day a year ago where `calendar` calls for it, and what the champion was trained on. A segment that is
+    `declared` with another as its reference is compared with that one's past."""
     season = season_of(partition, calendar)
     before = max(reference_days, WEEKS_BEFORE * _DAYS_A_WEEK)
     year_before = season.year_before if season else None
     days = read_profiles(warehouse, subject, partition - timedelta(days=before), partition, labels, also=year_before)
     segments = dict.fromkeys([ALL, *(name for of_day in days.values() for name in of_day)])
     trained_on = training.subjects.get(subject.name, {}) if training else {}
-    return [_compared(subject, name, partition, reference_days, days, season, trained_on) for name in segments]
+    known = {f"{SEGMENT}:{one.name}": one for one in declared}
+    return [
+        _compared(subject, name, partition, reference_days, days, season, trained_on, known.get(name))
+        for name in segments
+    ]
 
 
 def findings_of(comparison: Comparison, limits: Limits) -> Iterator[Finding]:
     """Everything that is measured of one comparison; limits are widened on a seasonal day."""
-    if comparison.subject.name == VECTORS.name and comparison.segment == ALL:
+    if comparison.subject.name in DIVIDED and comparison.segment == ALL:
         return  # the groups themselves are profiled whole
+    if comparison.declared and comparison.declared.drift_thresholds:
+        warn, error = comparison.declared.drift_thresholds
+        limits = replace(limits, warn=warn, error=error, by_feature={})
     limits = limits.widened(comparison.season.widen if comparison.season else 1.0)
     subject, is_flow = comparison.subject, comparison.subject.name in FLOWS
     # Purchases follow the week; without two weeks of history the days before must do.
@@ -125,8 +137,11 @@ def _compared(
     days: Mapping[date, Segments],
     season: Season | None,
     trained_on: Segments,
+    declared: Segment | None,
 ) -> Comparison:
-    def side(chosen: Sequence[date]) -> Side:
+    past = f"{SEGMENT}:{declared.drift_reference}" if declared and declared.drift_reference else segment
+
+    def side(chosen: Sequence[date], segment: str = past) -> Side:
         there = [days[day][segment] for day in chosen if day in days and segment in days[day]]
         rows = tuple(max(sketch.row_count for sketch in sketches.values()) for sketches in there)
         return Side(rows, added(there))
@@ -139,12 +154,12 @@ def _compared(
         WEEKS: before(WEEKS_BEFORE * _DAYS_A_WEEK),
         WEEKDAY: before(WEEKS_BEFORE, _DAYS_A_WEEK),
         SEASON: side([season.year_before] if season and subject.name in FLOWS else []),
-        TRAINING: Side((), trained_on.get(segment, {})),
+        TRAINING: Side((), trained_on.get(past, {})),
     }
     there = {name: one for name, one in references.items() if one.sketches}
-    return Comparison(subject, segment, partition, side([partition]), there, season)
+    return Comparison(subject, segment, partition, side([partition], segment), there, season, declared)
 
 
 def _kept_under(subject: Subject, column: str) -> str:
     """Segments of customers are those of a group's features."""
-    return GROUP_OF.get(column, subject.name) if subject.name == VECTORS.name else subject.name
+    return GROUP_OF.get(column, subject.name) if subject.name in DIVIDED else subject.name

@@ -13,7 +13,7 @@ from bnpl_features.drift.comparison import Comparison, compare, findings_of
 from bnpl_features.drift.findings import Finding
 from bnpl_features.drift.limits import Limits
 from bnpl_features.drift.references import Reference, reference_in_force
-from bnpl_features.drift.subjects import ALL_SUBJECTS, GROUP_SUBJECTS, VECTORS
+from bnpl_features.drift.subjects import ALL_SUBJECTS, DIVIDED, GROUP_SUBJECTS
 from bnpl_features.drift.verdict import Verdict, judge
 from bnpl_features.errors import RelationMissing
 from bnpl_features.warehouse.warehouse import Labels, Warehouse
@@ -78,7 +78,7 @@ def verdicts_of(examined: Sequence[Examined], rules: Rules) -> dict[str, Verdict
     return {
         one.subject.name: judge(one.of_all, upstream if one.subject.name in groups else (), rules.limits)
         for one in examined
-        if one.subject.name != VECTORS.name
+        if one.subject.name not in DIVIDED
     }
 
 

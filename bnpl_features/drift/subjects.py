@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from bnpl_features.derive.profiled import OUTCOMES, PREDICTIONS, TRANSACTIONS, Subject, group_subject, vectors_subject
+from bnpl_features.derive.profiled import (
+    OUTCOMES,
+    PREDICTIONS,
+    TRANSACTIONS,
+    Subject,
+    group_subject,
+    segments_subject,
+    vectors_subject,
+)
 from bnpl_features.features.catalog import ALL_FEATURES, GROUPS
 
 GROUP_SUBJECTS: tuple[Subject, ...] = tuple(group_subject(group) for group in GROUPS)
 VECTORS: Subject = vectors_subject(ALL_FEATURES)
-ALL_SUBJECTS: tuple[Subject, ...] = (*GROUP_SUBJECTS, VECTORS, TRANSACTIONS, PREDICTIONS, OUTCOMES)
+SEGMENTS: Subject = segments_subject(ALL_FEATURES)
+ALL_SUBJECTS: tuple[Subject, ...] = (*GROUP_SUBJECTS, VECTORS, SEGMENTS, TRANSACTIONS, PREDICTIONS, OUTCOMES)
+
+DIVIDED = frozenset({VECTORS.name, SEGMENTS.name})
+"""Of interest by segment only: whole, the same features are profiled by their groups."""
 
 FLOWS = frozenset({TRANSACTIONS.name, PREDICTIONS.name, OUTCOMES.name})
 """Their days are separate rows; the others hold the same customers day after day."""

@@ -2,6 +2,7 @@
 
     every purchase input   named as in docs/risk-model.md; text, bool, int8 or float32
     every feature          named as in docs/features.md; text, int32 or float32, as decoded from the online record
+    every velocity feature named as in docs/streaming.md; float32, as known at the purchase
     defaulted              bool, the label
     day                    date, UTC, of the purchase
     part                   train, validation or test, as the project's own models use it
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 from bnpl_features.errors import InputError, ModelMissing
 from bnpl_features.features.catalog import ALL_FEATURES
 from bnpl_features.features.feature import Kind
+from bnpl_features.features.velocity import VELOCITY
 from bnpl_features.risk_model.purchase_inputs import COLUMNS, RISK_LEVELS, Encoding, PurchaseInput
 from bnpl_features.risk_model.training_set import DESCRIPTION, TrainingSet
 
@@ -110,6 +112,7 @@ def _columns(training: TrainingSet) -> list[_Column]:
     return [
         *(_purchase(training, one, position) for position, one in enumerate(training.inputs.purchase)),
         *_features(training),
+        *_velocity(training),
         _Column("defaulted", pa.bool_(), "The label.", lambda rows: training.defaulted[rows].astype(np.int8)),
         _Column("day", pa.date32(), "UTC date of the purchase.", lambda rows: training.day[rows]),
         _Column("part", _TEXT, "Part of the set.", lambda rows: _parts(training, rows), PARTS),
@@ -141,6 +144,17 @@ def _features(training: TrainingSet) -> Iterator[_Column]:
             meanings.get(one.name, ""),
             lambda rows, position=position: training.behavioural[rows, position],  # type: ignore[misc]
             one.storage.names,
+        )
+
+
+def _velocity(training: TrainingSet) -> Iterator[_Column]:
+    meanings = {feature.name: f"{feature.meaning} [{feature.unit}]" for feature in VELOCITY.features}
+    for position, name in enumerate(training.inputs.velocity):
+        yield _Column(
+            name,
+            pa.float32(),
+            meanings.get(name, ""),
+            lambda rows, position=position: training.velocity[rows, position],  # type: ignore[misc]
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from bnpl_features.derive.profile import ALL, profiles_table
 from bnpl_features.derive.profiled import TRANSACTIONS, ProfiledColumn, Subject, group_subject
 from bnpl_features.drift.calendar import read_calendar
 from bnpl_features.drift.comparison import Comparison, compare, findings_of
-from bnpl_features.drift.findings import SEASON, TRAILING, TRAINING, VOLUME, WEEKDAY, WEEKS, Severity
+from bnpl_features.drift.findings import SEASON, TRAILING, TRAINING, VOLUME, WEEKDAY, WEEKS, Finding, Severity
 from bnpl_features.drift.limits import Limits
 from bnpl_features.drift.references import reference_in_force, set_reference
 from bnpl_features.drift.sketch import Sketch, row_of
+from bnpl_features.drift.subjects import SEGMENTS
 from bnpl_features.errors import InputError, RelationMissing
 from bnpl_features.features.catalog import group_named
+from bnpl_features.features.segment import SEGMENTS as DECLARED
 from bnpl_features.warehouse.arrow_types import arrow_schema
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
 
@@ -34,16 +37,24 @@ def warehouse(tmp_path: Path) -> DuckDBWarehouse:
 
 
 def write(
-    warehouse: DuckDBWarehouse, days_ago: int, profile: Profile, *, subject: Subject = GROUP, day: date = DAY
+    warehouse: DuckDBWarehouse,
+    days_ago: int,
+    profile: Profile,
+    *,
+    subject: Subject = GROUP,
+    day: date = DAY,
+    more: Mapping[str, Profile] | None = None,
 ) -> None:
-    """Rows by bin of some columns, -1 for nulls; a column that is not declared has a single bin."""
+    """Rows by bin of some columns, -1 for nulls; a column that is not declared has a single bin. `more` has such by
+    segment, in place of the whole."""
     columns = {column.name: column for column in subject.columns}
     rows = []
-    for feature, held in profile.items():
-        column = columns.get(feature, ProfiledColumn(feature, feature, edges=(1.0,)))
-        histogram = tuple(held.get(position, 0) for position in range(len(column.categories or column.edges) + 1))
-        sketch = Sketch(sum(held.values()), held.get(-1, 0), histogram, 0.0, 9.0)
-        rows.append({"segment": ALL, "feature": feature} | row_of(sketch, column))
+    for segment, of_segment in (more or {ALL: profile}).items():
+        for feature, held in of_segment.items():
+            column = columns.get(feature, ProfiledColumn(feature, feature, edges=(1.0,)))
+            histogram = tuple(held.get(position, 0) for position in range(len(column.categories or column.edges) + 1))
+            sketch = Sketch(sum(held.values()), held.get(-1, 0), histogram, 0.0, 9.0)
+            rows.append({"segment": segment, "feature": feature} | row_of(sketch, column))
     table = profiles_table(subject)
     batch = pa.RecordBatch.from_pylist(rows, arrow_schema(table))
     warehouse.replace_partition_rows(table, day - timedelta(days=days_ago), iter([batch]), {})
@@ -207,3 +218,46 @@ def test_days_without_profiles_are_refused_as_a_reference(warehouse: DuckDBWareh
 
     with pytest.raises(InputError, match="compute these days first"):
         set_reference(warehouse, DAY + timedelta(days=5), DAY + timedelta(days=6), set_on=DAY, model="m", labels={})
+
+
+# Declared segments
+
+
+def by_segment(warehouse: DuckDBWarehouse, **changes: object) -> dict[str, list[Finding]]:
+    """Findings about the index against the days before, where thin_file is declared with `changes`: it moves a little,
+    towards what established customers were like."""
+    before = {"thin_file": {FIRST: {0: 500, 1: 500}}, "established": {FIRST: {0: 340, 1: 660}}}
+    write(warehouse, 1, {}, subject=SEGMENTS, more=before)
+    write(warehouse, 0, {}, subject=SEGMENTS, more={**before, "thin_file": {FIRST: {0: 340, 1: 660}}})
+    declared = [replace(one, **changes) if one.name == "thin_file" else one for one in DECLARED]  # type: ignore[arg-type]
+    return {
+        one.segment: [
+            found for found in findings_of(one, Limits()) if (found.measure, found.reference) == ("psi", TRAILING)
+        ]
+        for one in compare(warehouse, SEGMENTS, DAY, 1, {}, declared=declared)
+    }
+
+
+def test_a_segment_is_compared_with_its_own_past_by_the_limits_of_all(warehouse: DuckDBWarehouse) -> None:
+    found = by_segment(warehouse)
+
+    assert found[ALL] == []
+    [moved], [stayed] = found["segment:thin_file"], found["segment:established"]
+    assert (moved.verdict, stayed.value) == (Severity.WARN, 0.0)
+    assert moved.value == pytest.approx(0.106, abs=1e-3)
+    assert moved.subject == "device"
+
+
+def test_a_segment_may_have_thresholds_of_its_own(warehouse: DuckDBWarehouse) -> None:
+    assert by_segment(warehouse, drift_thresholds=(0.2, 0.3))["segment:thin_file"][0].verdict is Severity.STABLE
+
+
+def test_stricter_thresholds_of_a_segment_hold_for_it_alone(warehouse: DuckDBWarehouse) -> None:
+    found = by_segment(warehouse, drift_thresholds=(0.05, 0.1))
+
+    assert found["segment:thin_file"][0].verdict is Severity.ERROR
+    assert found["segment:established"][0].verdict is Severity.STABLE
+
+
+def test_a_segment_may_be_compared_with_the_past_of_another(warehouse: DuckDBWarehouse) -> None:
+    assert by_segment(warehouse, drift_reference="established")["segment:thin_file"][0].value == 0.0

@@ -30,13 +30,14 @@ def test_every_number_of_the_set_is_in_the_file(exported: Path, lender: Lender) 
     names = {one.name: one.values for one in training.inputs.purchase}
     assert training.inputs.layout is not None
     names |= {one.name: one.storage.names for one in training.inputs.layout.fields}
+    given = np.hstack([training.purchases, training.behavioural, training.velocity])
+    assert given.shape[1] == len(training.inputs.names)
 
     for column, name in enumerate(training.inputs.names):
         found = frame[name]
-        if names[name]:
+        if names.get(name):
             found = found.astype(object).map({text: code for code, text in enumerate(names[name])})
-        given = np.hstack([training.purchases, training.behavioural])[:, column]
-        np.testing.assert_array_equal(found.astype("float32").to_numpy(), given, err_msg=name)
+        np.testing.assert_array_equal(found.astype("float32").to_numpy(), given[:, column], err_msg=name)
     assert frame["defaulted"].astype(int).tolist() == training.defaulted.tolist()
     assert frame["is_known_customer"].tolist() == training.known.tolist()
     assert (frame["risk_level"].cat.codes == training.risk_level).all()
