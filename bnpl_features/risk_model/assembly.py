@@ -122,7 +122,9 @@ def _chunk(batch: pa.RecordBatch, layout: Layout) -> tuple[dict[str, NDArray[Any
     stamped = batch.append_column(TIMESTAMP_COLUMN, pa.array(micros).cast(pa.timestamp("us", tz="UTC")))
     purchases = [encode_column(one, stamped.column(one.column)) for one in PURCHASE_INPUTS]
     decoded, saturated = _served(batch, layout, known)
-    velocity = _velocity(batch, decoded[:, layout.names.index(MEAN_FEATURE)])
+    has_mean = MEAN_FEATURE in layout.names
+    mean = decoded[:, layout.names.index(MEAN_FEATURE)] if has_mean else np.full(len(decoded), np.nan)
+    velocity = _velocity(batch, mean)
     levels = pc.index_in(batch.column(RISK_LEVEL), value_set=pa.array(RISK_LEVELS)).fill_null(-1)
     return {
         "purchases": np.stack(purchases, axis=1),

@@ -222,7 +222,7 @@ def _velocity_status(answer: Answer) -> str:
 def _velocity(model: Model, answer: Answer, amount: object) -> Floats32:
     """In the model's order; a feature that this release does not declare is null."""
     assert answer.velocity is not None
-    mean = answer[MEAN_FEATURE]
+    mean = answer[MEAN_FEATURE] if MEAN_FEATURE in answer.names else None
     amount_usd = amount if isinstance(amount, (int, float)) else None
     found = answer.velocity.as_dict(amount_usd, mean if isinstance(mean, float) else None)
     return np.array([found.get(name) for name in model.inputs.velocity], dtype=np.float32)  # None becomes NaN
