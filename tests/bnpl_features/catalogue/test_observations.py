@@ -13,7 +13,7 @@ from bnpl_features.drift.examination import Rules, examine_subject
 from bnpl_features.drift.findings import INDEX, TRAILING, Severity
 from bnpl_features.drift.limits import Limits
 from bnpl_features.drift.subjects import GROUP_SUBJECTS
-from bnpl_features.features.catalog import ALL_FEATURES, SETS
+from bnpl_features.features.catalog import ALL_FEATURES, BEHAVIOURAL, SETS
 from bnpl_features.risk_model.registry import open_registry
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
 from tests.bnpl_features.catalogue.conftest import DAYS, Observatory
@@ -78,7 +78,10 @@ def test_importance_is_the_share_of_gain_in_the_champion(live: Catalogue, lender
 
 
 def test_only_models_that_read_a_feature_are_named(live: Catalogue) -> None:
-    assert {one.models for one in live.observed.values()} == {("behavioural 1 (challenger, champion)",)}
+    of_set = {feature.name for feature in BEHAVIOURAL.features}
+    reading = ("behavioural 1 (challenger, champion)", "velocity 1 (challenger)")
+    assert {one.models for name, one in live.observed.items() if name in of_set} == {reading}
+    assert live.observed["segment"].models == ()
 
 
 def test_without_days_before_there_is_no_drift(observatory: Observatory) -> None:

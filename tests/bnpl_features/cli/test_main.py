@@ -45,6 +45,7 @@ THAT_READ_SETTINGS = {
     "demo-drift": (),
     "retraining": (),
     "test-alert": (),
+    "stream": ("lag",),
     "catalogue": (),
     "feast": ("export", "repository"),
     "training-set": ("export", "latest", "training.parquet"),

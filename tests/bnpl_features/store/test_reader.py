@@ -94,7 +94,7 @@ def test_answers_are_counted_by_status(shop: Shop) -> None:
 def test_a_lookup_is_one_command_and_a_batch_one_write(server_of_its_own: Shop) -> None:
     shop = server_of_its_own
     shop.publish(day=YESTERDAY)
-    with shop.reader() as reader:
+    with shop.reader(announce=False) as reader:
         reader.get("customer-1")  # connects
         before = calls(shop.client)
 
