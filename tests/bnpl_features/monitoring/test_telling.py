@@ -45,7 +45,7 @@ def test_a_publication_is_told_in_a_textfile_that_node_exporter_reads(shop: Shop
     assert found[f"bnpl_publication_bytes {NAME}"] == 120 * (FIELD_BYTES + LAYOUT.width_bytes)
     assert found[f"bnpl_publication_seconds {NAME}"] == publication.total_seconds
     assert found[f"bnpl_publication_step_seconds {NAME} activate"] == publication.seconds["activate"]
-    saturated = {name: found[f"bnpl_publication_saturated_values {NAME} {name}"] for name in LAYOUT.names}
+    saturated = {name: found[f"bnpl_publication_saturated_values {name} {NAME}"] for name in LAYOUT.names}
     assert {name: count for name, count in saturated.items() if count} == publication.manifest.saturated
 
 
