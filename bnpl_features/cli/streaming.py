@@ -27,7 +27,10 @@ _AT_ONCE = 500
 
 @click.group()
 def stream() -> None:
-    """Purchase events -> velocity features, within milliseconds (docs/streaming.md)."""
+    """Purchase events -> velocity features, within milliseconds (docs/streaming.md).
+
+    Example: bnpl-features stream work
+    """
 
 
 @stream.command()

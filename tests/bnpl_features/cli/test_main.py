@@ -49,7 +49,7 @@ THAT_READ_SETTINGS = {
 
 
 def test_the_commands_are_these() -> None:
-    assert sorted({*THAT_READ_SETTINGS, "features", "api-key", "experiments"}) == COMMANDS
+    assert sorted({*THAT_READ_SETTINGS, "features", "api-key", "experiments", "stream"}) == COMMANDS
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -260,7 +260,7 @@ def test_a_port_that_is_closed_is_refused_at_construction() -> None:
 
 
 def test_no_customer_key_is_warned_of(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING, "bnpl_features"):
         shop.reader(customer_key=b"").close()
 
     assert "set BNPL_CUSTOMER_KEY in production" in caplog.text
