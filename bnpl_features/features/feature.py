@@ -56,7 +56,8 @@ class Feature:
     where its window holds no purchase (None: null, and then the feature is nullable). `default` is what a reader serves
     for a customer it does not know. `lower` and `upper` bound the value itself (None: unbounded); what the storage can
     hold may be narrower. `risk_direction` is what risk practice expects: 1 where default never becomes less likely as
-    the value rises, -1 where never more likely, 0 where nothing is expected; models are held to it.
+    the value rises, -1 where never more likely, 0 where nothing is expected; models are held to it. `ages` says that
+    everybody's value grows by itself, which is no drift.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Feature:
     empty: Value = None
     default: Value = None
     risk_direction: int = 0
+    ages: bool = False
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):

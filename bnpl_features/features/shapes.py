@@ -36,7 +36,16 @@ def count(
     )
 
 
-def days(name: str, meaning: str, sql: str, *, window: Window, default: int | None, risk_direction: int = 0) -> Feature:
+def days(
+    name: str,
+    meaning: str,
+    sql: str,
+    *,
+    window: Window,
+    default: int | None,
+    risk_direction: int = 0,
+    ages: bool = False,
+) -> Feature:
     """An age in days, inside `window`; null where there is nothing to count from, unless it has a default."""
     return Feature(
         name=name,
@@ -50,6 +59,7 @@ def days(name: str, meaning: str, sql: str, *, window: Window, default: int | No
         nullable=default is None,
         default=default,
         risk_direction=risk_direction,
+        ages=ages,
     )
 
 
