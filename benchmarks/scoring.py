@@ -25,14 +25,14 @@ import pyarrow.parquet as pq
 import redis
 
 from benchmarks.feast_server import FEAST, feast_body, feast_server
-from benchmarks.model import made_up
+from benchmarks.model import DAILY_MODELS, made_up
 from benchmarks.servers import redis_server
 from benchmarks.steady import steady
 from benchmarks.store import KEY, YESTERDAY, random_vectors
 from benchmarks.table import print_table
 from bnpl_features.derive.layout import layout_of
 from bnpl_features.features.catalog import BEHAVIOURAL
-from bnpl_features.risk_model.training import MODEL_NAMES, train
+from bnpl_features.risk_model.training import train
 from bnpl_features.scoring.purchase import columns_of, parse_purchase
 from bnpl_features.scoring.served import activate, put
 from bnpl_features.store.connection import connect
@@ -104,7 +104,7 @@ def stock(url: str, folder: Path, customers: int) -> tuple[float, float]:
         target, layout, batches, partition=YESTERDAY, customers=customers, provenance=Provenance("bench", actor="bench")
     )
     training, _, _ = made_up()
-    models = [train(name, training) for name in MODEL_NAMES]
+    models = [train(name, training) for name in DAILY_MODELS]
     for model in models:
         put(folder / "served", model)
     activate(folder / "served", models)

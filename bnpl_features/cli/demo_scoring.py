@@ -32,6 +32,7 @@ PURCHASES = 300
 _SHOWN_EACH_WAY = 3
 _READY_SECONDS = 60.0
 _NOBODY = "cust_nobody"
+_SCORING = {"behavioural", "transaction_only"}
 _FIGURES = {
     "discrimination_ratio": "default rate, riskiest third / safest third",
     "high_risk_precision": "default rate of the riskiest tenth",
@@ -165,12 +166,12 @@ def _service(url: str) -> Iterator[str]:
 
 
 def _wait_until_ready(url: str) -> None:
-    """Ready once both champions have been fetched from the registry."""
+    """Ready once the champions that score here have been fetched from the registry."""
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(url, timeout=5) as found:
-                if len(json.load(found)["models"]) == 2:
+                if json.load(found)["models"].keys() >= _SCORING:
                     return
         except (OSError, ValueError):
             pass

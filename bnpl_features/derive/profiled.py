@@ -33,7 +33,8 @@ class ProfiledColumn:
     """A number, binned by `edges`, or a name, binned by `categories`; `sql` yields it from the subject's relation.
 
     Bin k of a number holds edges[k-1] <= value < edges[k]. A name's bin is its position in `categories`; the last bin
-    holds every other name. `is_scaled` says that the number has a unit that may change by mistake.
+    holds every other name. `is_scaled` says that the number has a unit that may change by mistake, `ages` that it grows
+    by itself for everybody.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ProfiledColumn:
     edges: tuple[float, ...] = ()
     categories: tuple[str, ...] = ()
     is_scaled: bool = False
+    ages: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,11 @@ def feature_column(feature: Feature) -> ProfiledColumn:
     if feature.kind is Kind.NAME:
         return ProfiledColumn(feature.name, feature.name, categories=feature.storage.names)
     return ProfiledColumn(
-        feature.name, feature.name, edges(feature), is_scaled=feature.storage.scale is Scale.LOGARITHMIC
+        feature.name,
+        feature.name,
+        edges(feature),
+        is_scaled=feature.storage.scale is Scale.LOGARITHMIC,
+        ages=feature.ages,
     )
 
 

@@ -107,6 +107,8 @@ def _severity(
         return Severity.WARN if abs(value) >= getattr(limits, measure) else Severity.STABLE
     warn, error = limits.of(column.name)
     if reference not in NEAR:
+        if column.ages:
+            return Severity.STABLE
         return Severity.WARN if value >= max(limits.retrain, warn) else Severity.STABLE
     found = severity(value, warn, error)
     return Severity.WARN if place.is_flow and found is Severity.ERROR else found

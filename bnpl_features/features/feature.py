@@ -59,8 +59,8 @@ class Feature:
     where its window holds no purchase (None: null, and then the feature is nullable). `default` is what a reader serves
     for a customer it does not know. `lower` and `upper` bound the value itself (None: unbounded); what the storage can
     hold may be narrower. `risk_direction` is what risk practice expects: 1 where default never becomes less likely as
-    the value rises, -1 where never more likely, 0 where nothing is expected; models are held to it. `since` is the
-    release that first had the feature.
+    the value rises, -1 where never more likely, 0 where nothing is expected; models are held to it. `ages` says that
+    everybody's value grows by itself, which is no drift. `since` is the release that first had the feature.
     """
 
     name: str
@@ -77,6 +77,7 @@ class Feature:
     default: Value = None
     risk_direction: int = 0
     since: str = FIRST_RELEASE
+    ages: bool = False
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):

@@ -115,6 +115,7 @@ RISK_EVOLUTION = FeatureGroup(
             "MAX(days_ago)",
             window=HISTORY,
             default=0,
+            ages=True,
         ),
         Feature(
             name="lifecycle_stage",

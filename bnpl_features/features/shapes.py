@@ -47,6 +47,7 @@ def days(
     default: int | None,
     risk_direction: int = 0,
     since: str = FIRST_RELEASE,
+    ages: bool = False,
 ) -> Feature:
     """An age in days, inside `window`; null where there is nothing to count from, unless it has a default."""
     return Feature(
@@ -62,6 +63,7 @@ def days(
         default=default,
         risk_direction=risk_direction,
         since=since,
+        ages=ages,
     )
 
 

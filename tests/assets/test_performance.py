@@ -74,7 +74,9 @@ def test_what_still_counts_is_configured(folder: Path) -> None:
 
     assert evaluation.passed
     assert evaluation.metadata["retraining_asked"].value is False
-    assert evaluation.description == "transaction_only has no champion; behavioural 3 is as good as it was"
+    assert evaluation.description == (
+        "transaction_only has no champion; behavioural 3 is as good as it was; velocity has no champion"
+    )
 
 
 def test_too_few_outcomes_say_nothing(folder: Path) -> None:

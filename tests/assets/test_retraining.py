@@ -15,6 +15,7 @@ from automation.jobs import RETRAINING_JOB, TRAINING_JOB
 from bnpl_features.retraining.trial import ACTOR
 from bnpl_features.risk_model.promotion import promote, promotions
 from bnpl_features.risk_model.registry import CHAMPION, Registry, open_registry, register, version_of
+from bnpl_features.risk_model.training import MODEL_NAMES
 from bnpl_features.scoring.experiments.definition import Definitions
 from bnpl_features.scoring.experiments.shelf import FileShelf, read_definitions
 from definitions import defs
@@ -95,7 +96,7 @@ def test_where_it_is_configured_the_gate_promotes_and_keeps_the_reason(lender: L
     result = run(lender, folder, retraining_assets, BNPL_RETRAINING_AUTO_PROMOTE="true")
 
     shown, registry = metadata(result, "challenger_trial"), registry_of(folder)
-    assert shown["promoted"] == {"transaction_only": 2, "behavioural": 2}
+    assert shown["promoted"] == dict.fromkeys(MODEL_NAMES, 2)
     assert shown["trial"] == "none: behavioural 2 is the champion"
     assert version_of(registry, "behavioural", CHAMPION).number == 2
     assert (promotions(registry)[0]["actor"], promotions(registry)[0]["reason"]) == (ACTOR, REASON)
