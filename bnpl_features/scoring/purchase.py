@@ -102,7 +102,7 @@ def columns_of(purchase: Identified) -> dict[str, object]:
 
 
 def _require_instant(purchase: Identified, place: str) -> None:
-    """A time of the year 9999 may be one of the year 10000 in UTC, which no part of Python can hold."""
+    """A time of the year 9999 may be one of the year 10000 in UTC, one of the year 1 of the year 0: no `datetime`."""
     try:
         purchase.transaction_timestamp.astimezone(UTC)
     except OverflowError as error:

@@ -74,6 +74,7 @@ def test_batch_is_answered_in_order_from_one_version(counter: Counter) -> None:
         (body(device_type="fridge"), 422, "device_type"),
         (body(transaction_timestamp="2026-11-25T10:15:00"), 422, "transaction_timestamp"),
         (body(transaction_timestamp="9999-12-31T23:59:59-23:00"), 422, "transaction_timestamp"),
+        (body(transaction_timestamp="0001-01-01T01:00:00+03:07"), 422, "transaction_timestamp"),
         (body(will_default=True), 422, "will_default"),
         (body(ammount=5), 422, "ammount"),
         (body(installment_count=2**70), 422, "installment_count"),
