@@ -8,7 +8,7 @@ from assets.failures import library_errors
 from assets.metadata import fingerprint, segments_table, table_schema, written_metadata
 from assets.partitions import DAILY, days_of, labels
 from assets.transactions import TRANSACTIONS
-from bnpl_features.derive.lineage import inputs_of
+from bnpl_features.derive.lineage import features_read, inputs_of
 from bnpl_features.derive.profile import profile_query, profiles_table
 from bnpl_features.derive.profiled import group_subject
 from bnpl_features.derive.query import group_query
@@ -74,17 +74,11 @@ def group_asset(group: FeatureGroup) -> dg.AssetsDefinition:
 
 
 def _lineage(group: FeatureGroup) -> dg.TableColumnLineage:
-    if group.of:
-        read = [
-            dg.TableColumnDep(group_key(one), column.name)
-            for one in group.of
-            for column in one.features
-            if any(column.name in feature.sql for feature in group.features)
-        ]
-        return dg.TableColumnLineage({feature.name: read for feature in group.features})
     return dg.TableColumnLineage(
         {
-            feature.name: [dg.TableColumnDep(TRANSACTIONS, column) for column in inputs_of(feature, group)]
+            feature.name: [dg.TableColumnDep(group_key(one), read.name) for one, read in features_read(feature, group)]
+            if group.of
+            else [dg.TableColumnDep(TRANSACTIONS, column) for column in inputs_of(feature, group)]
             for feature in group.features
         }
     )

@@ -13,7 +13,9 @@ from bnpl_features.cli.output import acting_user, console, moment, named_exit, p
 from bnpl_features.cli.purchases import yesterday
 from bnpl_features.connect.data import open_warehouse
 from bnpl_features.connect.models import model_registry, training_spec
+from bnpl_features.errors import InputError
 from bnpl_features.features.catalog import set_named
+from bnpl_features.features.segment import SEGMENTS, Segment, segment_named
 from bnpl_features.settings import ModelSettings, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from bnpl_features.risk_model.training_set import TrainingSet
 
 _NAMES = ("transaction_only", "behavioural", "velocity")
+_ALL_NAMES = (*_NAMES, *(one.model for one in SEGMENTS if one.model))
 _AS_OF = click.option(
     "--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Last day whose outcomes count (default: yesterday, UTC)."
 )
@@ -41,7 +44,7 @@ def models(audit: bool, as_json: bool) -> None:
 
     with named_exit():
         registry = model_registry(load_settings().model)
-        found = [version for name in _NAMES for version in versions(registry, name)]
+        found = [version for name in _ALL_NAMES for version in versions(registry, name)]
         acts = promotions(registry) if audit else []
     if as_json:
         print_json({"models": [version.__dict__ for version in found], "promotions": acts})
@@ -68,8 +71,9 @@ def models(audit: bool, as_json: bool) -> None:
 @click.command()
 @_AS_OF
 @click.option("--days", type=click.IntRange(1), help="Days of purchases (default: the setting).")
+@click.option("--segment", type=click.Choice([one.name for one in SEGMENTS]), help="The segment's own model instead.")
 @_JSON
-def train(as_of: datetime | None, days: int | None, as_json: bool) -> None:
+def train(as_of: datetime | None, days: int | None, segment: str | None, as_json: bool) -> None:
     """Train the models on the warehouse's purchases and features, evaluate and register them as challengers.
 
     The features of every day must be there: `bnpl-features backfill` computes them.
@@ -78,7 +82,9 @@ def train(as_of: datetime | None, days: int | None, as_json: bool) -> None:
     """
     with named_exit():
         settings = load_settings()
-        training, evaluation, registered = train_and_register(settings, as_of.date() if as_of else yesterday(), days)
+        last = as_of.date() if as_of else yesterday()
+        own = segment_named(segment) if segment else None
+        training, evaluation, registered = train_and_register(settings, last, days, own)
     if as_json:
         print_json({"registered": [one.__dict__ for one in registered], "evaluation": evaluation.to_json()})
         return
@@ -89,19 +95,22 @@ def train(as_of: datetime | None, days: int | None, as_json: bool) -> None:
     print_evaluation(evaluation)
     for one in registered:
         console.print(f"{one.name} {one.number} is registered as {', '.join(one.aliases)}")
-    console.print('Next: bnpl-features promote behavioural --reason "..."')
+    console.print(f'Next: bnpl-features promote {own.model if own else "behavioural"} --reason "..."')
 
 
 def train_and_register(
-    settings: Settings, as_of: date, days: int | None
+    settings: Settings, as_of: date, days: int | None, segment: Segment | None = None
 ) -> tuple[TrainingSet, Evaluation, list[Version]]:
-    """Both models from one training set, judged on its last purchases, and registered as challengers."""
+    """The models of one training set, or that of a segment, judged on its last purchases, registered as challengers."""
     from bnpl_features.risk_model.assembly import assemble
     from bnpl_features.risk_model.evaluation import evaluate as evaluate_models
     from bnpl_features.risk_model.registry import register
+    from bnpl_features.risk_model.segment_training import segment_inputs, segment_part
     from bnpl_features.risk_model.training import train as train_model
     from bnpl_features.risk_model.training_set import read_training_set
 
+    if segment and not segment.model:
+        raise InputError(f"segment {segment.name} has no model of its own; name one in features/segment.py")
     chosen = settings.model
     with progress_bar("rows") as report:
         registry = model_registry(chosen)
@@ -115,7 +124,12 @@ def train_and_register(
             feature_set=set_named(chosen.feature_set),
         )
     training = read_training_set(folder)
-    trained = [train_model(name, training, threads=chosen.threads) for name in _NAMES]
+    if segment:
+        training = read_training_set(segment_part(training, segment, chosen.training_sets))
+        inputs = segment_inputs(segment, training)
+        trained = [train_model(segment.model, training, inputs, threads=chosen.threads)]
+    else:
+        trained = [train_model(name, training, threads=chosen.threads) for name in _NAMES]
     evaluation = evaluate_models(
         trained,
         training,
@@ -171,7 +185,7 @@ def evaluate(which: str, segments: bool, ablation: bool, resamples: int | None, 
 
 
 @click.command()
-@click.argument("name", type=click.Choice(_NAMES))
+@click.argument("name", type=click.Choice(_ALL_NAMES))
 @click.option("--version", "which", default="challenger", show_default=True, help="An alias or a number.")
 @click.option("--reason", required=True, help="Why; it is kept with the figures.")
 @click.option("--force", is_flag=True, help="Pass the gate by, as to go back to an older version.")

@@ -1,4 +1,4 @@
-"""A feature -> the columns of `transactions` that it is computed from."""
+"""A feature -> the columns of `transactions`, and the other features, that it is computed from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def inputs_of(feature: Feature, group: FeatureGroup) -> tuple[str, ...]:
     """
     words = set(_WORD.findall(feature.sql))
     if group.of:
-        through = {name for one in group.of for f in one.features if f.name in words for name in inputs_of(f, one)}
+        through = {name for one, read in features_read(feature, group) for name in inputs_of(read, one)}
         return tuple(column.name for column in PURCHASE_COLUMNS if column.name in through)
     if group.rows:
         words |= set(_WORD.findall(group.rows))
@@ -29,3 +29,9 @@ def inputs_of(feature: Feature, group: FeatureGroup) -> tuple[str, ...]:
         pending |= new
     words |= {TIMESTAMP_COLUMN, "status"}
     return tuple(column.name for column in PURCHASE_COLUMNS if column.name in words)
+
+
+def features_read(feature: Feature, group: FeatureGroup) -> list[tuple[FeatureGroup, Feature]]:
+    """The features of other groups that a feature is computed from, each with its group."""
+    words = set(_WORD.findall(feature.sql))
+    return [(one, read) for one in group.of for read in one.features if read.name in words]

@@ -59,6 +59,14 @@ SEGMENTS: tuple[Segment, ...] = (
 """In the order in which rules are tried; the last one takes everybody else."""
 
 
+def segment_named(name: str, segments: tuple[Segment, ...] = SEGMENTS) -> Segment:
+    """Raises `KeyError` with the names that exist."""
+    for one in segments:
+        if one.name == name:
+            return one
+    raise KeyError(f"no segment {name!r}; there are {', '.join(one.name for one in segments)}")
+
+
 def segment_feature(segments: tuple[Segment, ...], unknown: Segment) -> Feature:
     """The name of a customer's segment; `unknown` is that of a customer who is not in the store."""
     if len({one.name for one in segments}) < len(segments):

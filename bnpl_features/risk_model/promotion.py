@@ -1,7 +1,8 @@
 """Which version scores: a challenger becomes champion only where it is not worse, and every attempt is on record.
 
 The gate asks, on the challenger's test purchases and of the same resampled customers, that no agreed metric may have
-become worse by more than its margin, with 95 % confidence. A first champion has to beat the rules instead.
+become worse by more than its margin, with 95 % confidence. A first champion has to beat the rules instead; that of a
+segment is set against the behavioural one, whose customers it takes over.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from bnpl_features.risk_model.registry import (
     versions,
 )
 from bnpl_features.risk_model.rules import RULES, rules_score
+from bnpl_features.risk_model.training import BEHAVIOURAL, MODEL_NAMES
 from bnpl_features.risk_model.training_set import TrainingSet
 
 PROMOTED, FORCED, REFUSED = "promoted", "forced", "refused"
@@ -146,7 +148,8 @@ def promote(
     champion = _champion(registry, name)
     if champion and champion.version == challenger.version:
         raise PromotionRefused(f"version {champion.version} of {name} is the champion already; choose another version")
-    findings, objections = examine(challenger, champion, training, resamples=resamples, threads=threads)
+    of_all = None if champion or name in MODEL_NAMES else _champion(registry, BEHAVIOURAL)
+    findings, objections = examine(challenger, champion or of_all, training, resamples=resamples, threads=threads)
     outcome = PROMOTED if not objections else FORCED if force else REFUSED
     attempt = Promotion(name, challenger.version, champion.version if champion else None, outcome, findings, objections)
     with named_errors(registry.url):

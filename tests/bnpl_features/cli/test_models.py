@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pyarrow.parquet as pq
 import pytest
 
+from bnpl_features.features.segment import segment_named
 from tests.bnpl_features.cli.conftest import CommandLine
 from tests.lender import AS_OF, SPEC, Lender
 
@@ -62,6 +64,22 @@ def test_missing_features_end_with_5_and_the_command_that_computes_them(trained:
     said = trained.refused(*TRAIN, "--days", "18", code=5)
 
     assert f"bnpl-features backfill --from {SPEC.partitions[0] - timedelta(days=2)}" in said
+
+
+def test_a_segments_own_model_is_trained_on_its_customers(
+    trained: CommandLine, lender: Lender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "name one in features/segment.py" in trained.refused(*TRAIN, "--segment", "at_risk", code=2)
+
+    own = replace(segment_named("at_risk"), model="at_risk")
+    monkeypatch.setattr("bnpl_features.cli.models.segment_named", lambda name: own)
+    assert "BNPL_MODEL_FEATURE_SET=behavioural@2" in trained.refused(*TRAIN, "--segment", "at_risk", code=5)
+
+    monkeypatch.setenv("BNPL_MODEL_FEATURE_SET", "behavioural@2")
+    printed = trained.done(*TRAIN, "--segment", "at_risk")
+    assert "at_risk 1 is registered as challenger" in printed
+    assert "promote at_risk" in printed
+    assert lender.training.fingerprint not in printed
 
 
 def test_what_is_not_registered_ends_with_2(trained: CommandLine) -> None:
