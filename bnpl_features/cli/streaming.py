@@ -6,6 +6,7 @@ import logging
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -18,9 +19,11 @@ from bnpl_features.connect.data import open_target, open_warehouse
 from bnpl_features.connect.streaming import open_source
 from bnpl_features.errors import InputError, StreamFull
 from bnpl_features.features.velocity import KEPT
-from bnpl_features.settings import load_settings
+from bnpl_features.settings import Settings, load_settings
 from bnpl_features.store.connection import connect, named_errors, url_of
+from bnpl_features.store.target import Target
 from bnpl_features.store.velocity import letters
+from bnpl_features.streaming.source import Source
 
 _AT_ONCE = 500
 
@@ -40,14 +43,7 @@ def work(until_idle: bool) -> None:
 
     Example: bnpl-features stream work
     """
-    with named_exit():
-        settings = load_settings()
-    with (
-        named_exit(),
-        open_target(settings.store) as target,
-        named_errors(url_of(target.client)),
-        open_source(settings.streaming, target) as source,
-    ):
+    with _opened() as (settings, target, source):
         from bnpl_features.streaming.worker import Worker
 
         logging.getLogger("bnpl_features").setLevel(logging.WARNING)
@@ -74,9 +70,7 @@ def lag(as_json: bool) -> None:
 
     Example: bnpl-features stream lag
     """
-    with named_exit():
-        settings = load_settings()
-    with named_exit(), open_target(settings.store) as target, open_source(settings.streaming, target) as source:
+    with _opened() as (_, target, source):
         found = source.lag()
         until = float(target.client.get(target.keyspace.caught_up) or 0)
     caught_up = moment(until) if until else None
@@ -144,14 +138,7 @@ def rebuild(without_log: bool) -> None:
 
     Example: bnpl-features stream rebuild
     """
-    with named_exit():
-        settings = load_settings()
-    with (
-        named_exit(),
-        open_target(settings.store) as target,
-        named_errors(url_of(target.client)),
-        open_source(settings.streaming, target) as source,
-    ):
+    with _opened() as (settings, target, source):
         from bnpl_features.streaming.rebuild import rebuild as make_again
 
         now_ms = int(time.time() * 1000)
@@ -163,6 +150,19 @@ def rebuild(without_log: bool) -> None:
         f"{rebuilt.customers:,} customers from {rebuilt.from_warehouse:,} purchases of the warehouse and "
         f"{rebuilt.from_log:,} events of the log, in {time.monotonic() - started:.1f} s: {_counted(rebuilt.events)}"
     )
+
+
+@contextmanager
+def _opened() -> Iterator[tuple[Settings, Target, Source]]:
+    """What is configured, the store and the stream; errors end the command."""
+    with named_exit():
+        settings = load_settings()
+        with (
+            open_target(settings.store) as target,
+            named_errors(url_of(target.client)),
+            open_source(settings.streaming, target) as source,
+        ):
+            yield settings, target, source
 
 
 def _producer(settings: Any, target: Any) -> Any:
