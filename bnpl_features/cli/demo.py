@@ -47,7 +47,7 @@ _NEXT = """[bold]Where to look next[/bold]
 @click.option("--days", default=150, show_default=True, help="Days of purchases before today.")
 @click.pass_context
 def demo(context: click.Context, customers: int, days: int) -> None:
-    """Simulate purchases, run three days through Dagster, switch versions, train both models, score purchases.
+    """Simulate purchases, run three days through Dagster, switch versions, train the models, score purchases.
 
     Example: bnpl-features demo --customers 5000
     """

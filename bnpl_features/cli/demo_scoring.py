@@ -55,7 +55,7 @@ class Answered:
 
 
 def train_and_promote(settings: Settings) -> None:
-    """Features of the days that train, both models, their comparison, and their promotion through the gate."""
+    """Features of the days that train, the models, their comparison, and their promotion through the gate."""
     as_of = yesterday()
     last = as_of - timedelta(days=settings.model.maturity_days)
     # A purchase reads the partition of the day before it.
