@@ -57,6 +57,8 @@ job: .venv/ready ## Your own purchases: make job FILE=purchases.parquet FROM=202
 	$(BIN)/bnpl-features run --from $(FROM) --to $(TO) --publish-each
 
 .PHONY: test
+# Temporary files in memory, where there is such a place: Dagster's SQLite files would wait for the disk.
+test: export PYTEST_DEBUG_TEMPROOT := $(wildcard /dev/shm)
 test: .venv/ready .venv-emulator/ready .venv-feast/ready ## All tests
 	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST)
 

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 
@@ -83,14 +82,15 @@ def test_publication_waits_while_another_has_the_place_in_the_pool(location: Cod
     storage = location.instance.event_log_storage
     storage.initialize_concurrency_limit_to_default("publication")
     assert storage.claim_concurrency_slot("publication", "another run", "published_features").is_claimed
-    launched = ThreadPoolExecutor(1).submit(location.publish_alone)
+    launched = _launch(location, DAY.isoformat(), "--job", "publish_sets", "--select", "published_features")
     _wait_until(lambda: len(storage.get_concurrency_info("publication").pending_steps) == 2)
-    assert not launched.done()
+    assert launched.poll() is None
     assert location.served().version == 1  # type: ignore[union-attr]
 
     storage.free_concurrency_slots_for_run("another run")
 
-    assert launched.result(timeout=60).success
+    printed, errors = launched.communicate(timeout=120)
+    assert launched.returncode == 0, printed + errors
     assert location.served().version == 2  # type: ignore[union-attr]
 
 
