@@ -76,6 +76,10 @@ lint: .venv/ready ## Format, lint and types
 bench: .venv/ready .venv-feast/ready .venv-bytewax/ready ## Benchmarks, each beside a peer and the physical limit
 	$(BIN)/python -m benchmarks
 
+.PHONY: scale
+scale: .venv/ready ## The daily job at 0.1, 1 and 10 million customers: seconds and memory by step (hours)
+	$(BIN)/python -m benchmarks.daily
+
 .PHONY: docs
 docs: .venv/ready ## Write docs/features.md, docs/catalogue.html, docs/metrics.md and the dashboards from the declarations
 	$(BIN)/bnpl-features features --write-reference docs/features.md
