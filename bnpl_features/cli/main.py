@@ -10,6 +10,7 @@ from bnpl_features import __version__
 from bnpl_features.cli.backfilling import backfill
 from bnpl_features.cli.capacity import capacity
 from bnpl_features.cli.catalogue import catalogue, features
+from bnpl_features.cli.console import console_command, console_user
 from bnpl_features.cli.demo import demo
 from bnpl_features.cli.doctor import doctor
 from bnpl_features.cli.drifting import drift, drift_reference
@@ -49,6 +50,7 @@ _COMMANDS = (
     (serve, api_key, experiments),
     (stream,),
     (feast,),
+    (console_command, console_user),
     (capacity, doctor, metrics, test_alert),
 )
 for command in (one for some in _COMMANDS for one in some):
