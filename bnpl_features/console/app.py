@@ -17,10 +17,22 @@ from bnpl_features.console.access.guard import Page, guarded
 from bnpl_features.console.access.headers import with_security_headers
 from bnpl_features.console.access.roles import Role
 from bnpl_features.console.access.sessions import COOKIE
-from bnpl_features.console.pages import overview, signing_in
+from bnpl_features.console.pages import audit, jobs, overview, signing_in, versions
 from bnpl_features.console.parts import Parts
 
-PAGES = (Page("/", overview.overview_page, Role.VIEWER),)
+_ASKS_AND_ACTS = ("GET", "POST")
+
+PAGES = (
+    Page("/", overview.overview_page, Role.VIEWER),
+    Page("/versions", versions.versions_page, Role.VIEWER),
+    Page("/versions/{number:int}", versions.version_page, Role.VIEWER),
+    Page("/versions/{number:int}/activate", versions.activate_page, Role.OPERATOR, _ASKS_AND_ACTS),
+    Page("/versions/{number:int}/retire", versions.retire_page, Role.ADMIN, _ASKS_AND_ACTS),
+    Page("/versions/{before:int}/{after:int}", versions.version_diff_page, Role.VIEWER),
+    Page("/versions/{before:int}/{after:int}/features", versions.version_shifts_fragment, Role.VIEWER),
+    Page("/jobs/{name}", jobs.job_page, Role.OPERATOR),
+    Page("/audit", audit.audit_page, Role.VIEWER),
+)
 """All that needs somebody to be signed in."""
 
 

@@ -40,6 +40,8 @@ THAT_READ_SETTINGS = {
     "promote": ("behavioural", "--reason", "x"),
     "serve": (),
     "doctor": (),
+    "console": ("--development",),
+    "audit": (),
     "metrics": (),
     "demo": (),
     "demo-drift": (),
@@ -53,7 +55,10 @@ THAT_READ_SETTINGS = {
 
 
 def test_the_commands_are_these() -> None:
-    assert sorted({*THAT_READ_SETTINGS, "features", "api-key", "experiments", "sets", "stream"}) == COMMANDS
+    assert (
+        sorted({*THAT_READ_SETTINGS, "features", "api-key", "console-user", "experiments", "sets", "stream"})
+        == COMMANDS
+    )
 
 
 @pytest.mark.parametrize("name", COMMANDS)
