@@ -1,1 +1,1 @@
-"""The console: what operators see and do, in a browser; the command line prints the same figures."""
+"""The web console: what the people who run this look at, and where they act; `bnpl-features console` serves it."""

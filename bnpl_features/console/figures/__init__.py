@@ -1,1 +1,1 @@
-"""What a page shows, as frozen dataclasses: no HTTP, no HTML. The command line prints the same."""
+"""What a page or a command shows, as frozen dataclasses: no HTTP, no HTML, no terminal."""

@@ -1,0 +1,49 @@
+"""The console as an ASGI application: one table of pages, each with the least role that it needs."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from bnpl_features.console.access.configured import Access
+from bnpl_features.console.access.guard import Page, guarded
+from bnpl_features.console.access.headers import with_security_headers
+from bnpl_features.console.access.roles import Role
+from bnpl_features.console.access.sessions import COOKIE
+from bnpl_features.console.pages import overview, signing_in
+from bnpl_features.console.parts import Parts
+
+PAGES = (Page("/", overview.overview_page, Role.VIEWER),)
+"""All that needs somebody to be signed in."""
+
+
+def create_app(parts: Parts, access: Access) -> ASGIApp:
+    """The application; `parts` must stay open while it runs."""
+    public = [
+        Route("/sign-in", signing_in.sign_in, methods=["GET", "POST"]),
+        Route("/sign-out", signing_in.sign_out, methods=["POST"]),
+        Route("/health", signing_in.health),
+        Mount("/static", StaticFiles(directory=str(files("bnpl_features.console") / "static"))),
+    ]
+    app = Starlette(
+        routes=public + [Route(one.path, guarded(one), methods=list(one.methods), name=one.name) for one in PAGES],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(access.host_names), www_redirect=False),
+            Middleware(
+                SessionMiddleware,
+                secret_key=access.session_key,
+                session_cookie=COOKIE,
+                max_age=int(access.session_seconds),
+                https_only=access.encrypted,
+            ),
+        ],
+    )
+    app.state.parts, app.state.access = parts, access
+    return with_security_headers(app, access.encrypted)

@@ -1,0 +1,7 @@
+"""The pages in the order of the rail, each with the least role that sees it there."""
+
+from __future__ import annotations
+
+from bnpl_features.console.access.roles import Role
+
+NAVIGATION = (("/", "Overview", Role.VIEWER),)
