@@ -10,12 +10,9 @@ from bnpl_features import __version__
 from bnpl_features.cli.backfilling import backfill
 from bnpl_features.cli.capacity import capacity
 from bnpl_features.cli.catalogue import catalogue, features
-<<<<<<< HEAD
 from bnpl_features.cli.completing import completion
-from bnpl_features.cli.customers import customer
-=======
 from bnpl_features.cli.console import console_command, console_user
->>>>>>> console
+from bnpl_features.cli.customers import customer
 from bnpl_features.cli.demo import demo
 from bnpl_features.cli.doctor import doctor
 from bnpl_features.cli.drift_maps import drift_distribution, drift_map
@@ -56,12 +53,8 @@ _COMMANDS = (
     (serve, api_key, experiments),
     (stream,),
     (feast,),
-<<<<<<< HEAD
-    (capacity, doctor, metrics, test_alert, completion),
-=======
     (console_command, console_user),
-    (capacity, doctor, metrics, test_alert),
->>>>>>> console
+    (capacity, doctor, metrics, test_alert, completion),
 )
 for command in (one for some in _COMMANDS for one in some):
     commands.add_command(command)

@@ -17,10 +17,19 @@ from bnpl_features.console.access.guard import Page, guarded
 from bnpl_features.console.access.headers import with_security_headers
 from bnpl_features.console.access.roles import Role
 from bnpl_features.console.access.sessions import COOKIE
-from bnpl_features.console.pages import overview, signing_in
+from bnpl_features.console.pages import customer, drift, overview, signing_in
 from bnpl_features.console.parts import Parts
 
-PAGES = (Page("/", overview.overview_page, Role.VIEWER),)
+_BOTH = ("GET", "POST")
+
+PAGES = (
+    Page("/", overview.overview_page, Role.VIEWER),
+    Page("/customer", customer.customer_page, Role.OPERATOR),
+    Page("/customer/erase", customer.erase_customer, Role.ADMIN, _BOTH),
+    Page("/customer/readmit", customer.readmit_customer, Role.ADMIN, _BOTH),
+    Page("/drift", drift.drift_page, Role.VIEWER),
+    Page("/drift/distribution", drift.distribution_page, Role.VIEWER),
+)
 """All that needs somebody to be signed in."""
 
 

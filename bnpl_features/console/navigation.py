@@ -4,4 +4,8 @@ from __future__ import annotations
 
 from bnpl_features.console.access.roles import Role
 
-NAVIGATION = (("/", "Overview", Role.VIEWER),)
+NAVIGATION = (
+    ("/", "Overview", Role.VIEWER),
+    ("/customer", "Customer", Role.OPERATOR),
+    ("/drift", "Drift", Role.VIEWER),
+)

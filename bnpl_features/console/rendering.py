@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
 from bnpl_features.console.navigation import NAVIGATION
+from bnpl_features.console.wording import WORDS
 
 MASK = "••••"
 
@@ -30,7 +31,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"moment": moment, "ago": ago, "size": size, "count": count, "share": share, "duration": duration}
-    made.globals |= {"personal": personal, "navigation": NAVIGATION}
+    made.globals |= {"personal": personal, "navigation": NAVIGATION, **WORDS}
     return made
 
 

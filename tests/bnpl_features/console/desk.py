@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from bnpl_features.derive.layout import layout_of
 from bnpl_features.derive.profile import profile_query, profiles_table
@@ -27,13 +29,14 @@ from bnpl_features.scoring.experiments.definition import Arm, Request
 from bnpl_features.scoring.experiments.shelf import Shelf, StoreShelf, change
 from bnpl_features.scoring.prediction_table import predictions_table
 from bnpl_features.scoring.predictions import Record
+from bnpl_features.store.embedded import embedded_store
 from bnpl_features.store.keyspace import CustomerKey
 from bnpl_features.store.manifest import Provenance
 from bnpl_features.store.publisher import publish
 from bnpl_features.store.publishing.batches import customer_batches
 from bnpl_features.warehouse.arrow_types import arrow_schema
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
-from tests.bnpl_features.store.shop import SECRET, Shop
+from tests.bnpl_features.store.shop import SECRET, Shop, new_shop
 from tests.lender import SPEC, Lender
 
 DAYS = SPEC.partitions[-4:]
@@ -85,6 +88,13 @@ class Desk:
             "BNPL_SCORING_PREDICTIONS_FOLDER": str(self.predictions),
             "BNPL_REFERENCE_DAYS": str(RULES.reference_days),
         }
+
+
+@pytest.fixture(scope="session")
+def desk(lender: Lender, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """One for all tests that only look; whoever changes something does so to customers and experiments of its own."""
+    with embedded_store(tmp_path_factory.mktemp("store")) as url:
+        yield new_desk(lender, new_shop(url), tmp_path_factory.mktemp("desk"))
 
 
 def new_desk(lender: Lender, shop: Shop, folder: Path) -> Desk:
