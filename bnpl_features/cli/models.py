@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bnpl_features.cli.model_tables import print_ablation, print_evaluation, print_segments
-from bnpl_features.cli.output import acting_user, console, moment, named_exit, print_json, print_table, progress_bar
+from bnpl_features.cli.model_tables import print_ablation, print_evaluation, print_models, print_segments
+from bnpl_features.cli.output import acting_user, console, named_exit, print_json, progress_bar
 from bnpl_features.cli.purchases import yesterday
 from bnpl_features.connect.data import open_warehouse
 from bnpl_features.connect.models import model_registry, training_spec
@@ -29,40 +29,23 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 
 
 @click.command()
+@click.option("--figures", is_flag=True, help="Also how champions and challengers were judged, with intervals.")
 @click.option("--audit", is_flag=True, help="Also list promotions and refusals, newest first.")
 @_JSON
-def models(audit: bool, as_json: bool) -> None:
+def models(figures: bool, audit: bool, as_json: bool) -> None:
     """List the registered models.
 
     Example: bnpl-features models --audit
     """
-    from bnpl_features.risk_model.promotion import promotions
-    from bnpl_features.risk_model.registry import versions
+    from bnpl_features.console.figures.models import models as all_models
 
     with named_exit():
-        registry = model_registry(load_settings().model)
-        found = [version for name in _NAMES for version in versions(registry, name)]
-        acts = promotions(registry) if audit else []
+        found = all_models(model_registry(load_settings().model))
     if as_json:
-        print_json({"models": [version.__dict__ for version in found], "promotions": acts})
+        made = asdict(found)
+        print_json({"models": made["versions"], "judged": made["judged"], "promotions": made["attempts"]})
         return
-    rows = [
-        (
-            version.name,
-            version.number,
-            ", ".join(version.aliases),
-            moment(version.created_at),
-            version.tags.get("fingerprint", "")[:12],
-            version.tags.get("training_set", "")[:12],
-            version.tags.get("layout", "")[:12],
-        )
-        for version in found
-    ]
-    columns = ("model", "version", "alias", "registered (UTC)", "fingerprint", "training set", "layout")
-    print_table("Models", columns, rows)
-    if audit:
-        columns = ("at (UTC)", "model", "version", "previous", "outcome", "actor", "reason")
-        print_table("Promotions", columns, [(moment(float(act.pop("at"))), *act.values()) for act in acts])
+    print_models(found, figures=figures, audit=audit)
 
 
 @click.command()

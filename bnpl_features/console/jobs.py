@@ -1,76 +1,78 @@
-"""What takes longer than a page should: work in a thread of its own, whose progress a page shows until it ends."""
+"""Acts that take longer than a page may: each in a thread of its own, one of a kind at a time, and what came of it."""
 
 from __future__ import annotations
 
 import logging
-import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from threading import Lock, Thread
 
-from bnpl_features.errors import BnplFeaturesError
+from bnpl_features.errors import BnplFeaturesError, InputError
 
 _log = logging.getLogger(__name__)
-_MOST_REMEMBERED = 100
-Report = Callable[[int, int], None]
-"""Told how much is done, of how much."""
 
 
-@dataclass
+class JobState(StrEnum):
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
 class Job:
-    """`problem` is why it failed; `said` what it did."""
+    """`said` is what came of it, or what is wrong; moments are seconds since the epoch; `done` of `total` steps, which
+    is 0 where nobody can know."""
 
     title: str
     actor: str
-    back: str
-    name: str = field(default_factory=lambda: secrets.token_urlsafe(8))
-    began: float = field(default_factory=time.time)
+    started_at: float
+    state: JobState = JobState.RUNNING
+    said: str = ""
+    ended_at: float | None = None
     done: int = 0
     total: int = 0
-    said: str = ""
-    problem: str = ""
-
-    @property
-    def is_running(self) -> bool:
-        return not self.said and not self.problem
 
     @property
     def seconds(self) -> float:
-        return time.time() - self.began
+        return (self.ended_at or time.time()) - self.started_at
 
 
 class Jobs:
-    """Those of this process; the newest are remembered."""
+    """The newest job of each kind, in the memory of this process; what a job changes is audited where it is changed."""
 
     def __init__(self) -> None:
-        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._jobs: dict[str, Job] = {}
         self._lock = Lock()
 
-    def start(self, title: str, actor: str, back: str, work: Callable[[Report], str]) -> Job:
-        """`work` returns what it did, as a sentence; `back` is the page to go to then."""
-        job = Job(title, actor, back)
+    def newest(self, kind: str) -> Job | None:
         with self._lock:
-            self._jobs[job.name] = job
-            while len(self._jobs) > _MOST_REMEMBERED:
-                self._jobs.popitem(last=False)
-        Thread(target=_run, args=(job, work), name=f"job {title}", daemon=True).start()
+            return self._jobs.get(kind)
+
+    def start(self, kind: str, title: str, actor: str, run: Callable[[], str]) -> Job:
+        """`run` returns what it did. Raises `InputError` while another of the kind is running."""
+        job = Job(title, actor, time.time())
+        with self._lock:
+            running = self._jobs.get(kind)
+            if running is not None and running.state is JobState.RUNNING:
+                raise InputError(f"{running.title} is under way, begun by {running.actor}; wait until it has ended")
+            self._jobs[kind] = job
+        Thread(target=self._run, args=(kind, job, run), name=f"console-{kind}", daemon=True).start()
         return job
 
-    def named(self, name: str) -> Job | None:
+    def progress(self, kind: str, done: int, total: int) -> None:
+        """For whoever runs, to tell."""
         with self._lock:
-            return self._jobs.get(name)
+            self._jobs[kind] = replace(self._jobs[kind], done=done, total=total)
 
-
-def _run(job: Job, work: Callable[[Report], str]) -> None:
-    def report(done: int, total: int) -> None:
-        job.done, job.total = done, total
-
-    try:
-        job.said = work(report) or "done"
-    except BnplFeaturesError as error:
-        job.problem = str(error)
-    except Exception:
-        _log.exception("a job of the console failed")
-        job.problem = "It failed in a way that nobody foresaw; the console's log has the details."
+    def _run(self, kind: str, job: Job, run: Callable[[], str]) -> None:
+        try:
+            state, said = JobState.DONE, run()
+        except BnplFeaturesError as error:
+            state, said = JobState.FAILED, str(error)
+        except Exception:  # a bug: the page says so, the log has it
+            _log.exception("%s failed", job.title)
+            state, said = JobState.FAILED, "it failed in a way that nobody foresaw; the console's log has the details"
+        with self._lock:
+            self._jobs[kind] = replace(self._jobs[kind], state=state, said=said, ended_at=time.time())

@@ -7,5 +7,7 @@ from bnpl_features.console.access.roles import Role
 NAVIGATION = (
     ("/", "Overview", Role.VIEWER),
     ("/versions", "Versions", Role.VIEWER),
+    ("/customer", "Customer", Role.OPERATOR),
+    ("/drift", "Drift", Role.VIEWER),
     ("/audit", "Audit", Role.VIEWER),
 )

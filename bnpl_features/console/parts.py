@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bnpl_features.connect.data import open_warehouse, store_url
 from bnpl_features.connect.models import model_registry
+from bnpl_features.console.access.looks import Looks
 from bnpl_features.console.jobs import Jobs
 from bnpl_features.settings import Settings
 from bnpl_features.store.connection import StoreClient, connect, named_errors
@@ -34,6 +35,7 @@ LOOKUP_SECONDS = 1.0
 class Parts:
     settings: Settings
     store_url: str
+    looks: Looks = field(default_factory=Looks)
     jobs: Jobs = field(default_factory=Jobs)
     _client: StoreClient | None = None
     _reader: CustomerFeatureStore | None = None

@@ -13,6 +13,7 @@ from jinja2.runtime import Context
 
 from bnpl_features.console.access.roles import Role
 from bnpl_features.console.navigation import NAVIGATION
+from bnpl_features.console.wording import WORDS
 
 MASK = "••••"
 
@@ -31,7 +32,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {one.__name__: one for one in (moment, ago, size, count, share, duration, figure)}
-    made.globals |= {"personal": personal, "navigation": NAVIGATION, "roles": Role}
+    made.globals |= {"personal": personal, "navigation": NAVIGATION, "roles": Role, **WORDS}
     return made
 
 

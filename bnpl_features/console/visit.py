@@ -12,8 +12,6 @@ from starlette.responses import RedirectResponse, Response
 from bnpl_features.console.access.roles import Role, User
 from bnpl_features.console.parts import Parts
 from bnpl_features.console.rendering import render
-from bnpl_features.errors import InputError
-from bnpl_features.store.audit import LONGEST_REASON
 
 
 @dataclass(frozen=True)
@@ -31,14 +29,6 @@ class Visit:
     @property
     def sees_personal_data(self) -> bool:
         return self.may(Role.OPERATOR)
-
-    @property
-    def reason(self) -> str:
-        """Why, as the form says; raises `InputError` where it does not."""
-        given = " ".join(self.form.get("reason", "").split())
-        if not given:
-            raise InputError("say why; it lands in the audit trail")
-        return given[:LONGEST_REASON]
 
     @property
     def is_fragment(self) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from starlette.responses import RedirectResponse, Response
+from functools import partial
+
+from starlette.responses import Response
 
 from bnpl_features.console.figures.panel import panel
 from bnpl_features.console.figures.version_diff import feature_shifts, version_diff
 from bnpl_features.console.figures.versions import VersionFigures, version_story, version_timeline
-from bnpl_features.console.jobs import Report
+from bnpl_features.console.pages.acting import act_page
 from bnpl_features.console.visit import Visit
-from bnpl_features.errors import BnplFeaturesError
+from bnpl_features.errors import VersionMissing
 from bnpl_features.store.retirement import retire
 from bnpl_features.store.switching import switch_to
 
@@ -39,49 +41,38 @@ def version_shifts_fragment(visit: Visit) -> Response:
 
 def activate_page(visit: Visit) -> Response:
     """Asks for the reason, and shows what would change; posted, it switches."""
-    number, problem = _number(visit), ""
-    if visit.request.method == "POST":
-        try:
-            with visit.parts.target() as target:
-                switch_to(target.client, target.keyspace, number, actor=visit.user.name, reason=visit.reason)
-            return visit.back_to("/versions", f"Version {number} is active.")
-        except BnplFeaturesError as error:
-            problem = str(error)
-    return visit.page(
-        "activate.html",
-        status=409 if problem else 200,
-        number=number,
-        problem=problem,
-        change=panel(lambda: _change(visit, number)),
-    )
+    number = _number(visit)
+
+    def act(reason: str) -> str:
+        with visit.parts.target() as target:
+            switch_to(target.client, target.keyspace, number, actor=visit.user.name, reason=reason)
+        return f"Version {number} is active."
+
+    change = panel(lambda: _change(visit, number))
+    return act_page(visit, "activate.html", "/versions", act, number=number, change=change)
 
 
 def retire_page(visit: Visit) -> Response:
     """Asks for the reason; posted, it starts the removal, whose progress has a page."""
-    number, problem = _number(visit), ""
-    if visit.request.method == "POST":
-        try:
-            story = version_story(visit.parts, number)
-            if not story.version.may_be_retired:
-                problem = f"Version {number} is {story.version.state}, so it cannot be retired."
-            else:
-                return _start_retirement(visit, number)
-        except BnplFeaturesError as error:
-            problem = str(error)
-    found = panel(lambda: version_story(visit.parts, number))
-    return visit.page("retire.html", status=409 if problem else 200, number=number, problem=problem, story=found)
+    number, parts, actor = _number(visit), visit.parts, visit.user.name
+    kind = f"versions/{number}"
 
+    def act(reason: str) -> str:
+        version = version_story(parts, number).version
+        if not version.may_be_retired:
+            raise VersionMissing(f"version {number} is {version.state}, so it cannot be retired")
 
-def _start_retirement(visit: Visit, number: int) -> Response:
-    reason, parts, actor = visit.reason, visit.parts, visit.user.name
+        def run() -> str:
+            report = partial(parts.jobs.progress, kind)
+            with parts.target() as target:
+                retire(target.client, target.keyspace, number, actor=actor, reason=reason, report=report)
+            return f"Version {number} is retired."
 
-    def work(report: Report) -> str:
-        with parts.target() as target:
-            retire(target.client, target.keyspace, number, actor=actor, reason=reason, report=report)
-        return f"Version {number} is retired."
+        parts.jobs.start(kind, f"Retiring version {number}", actor, run)
+        return ""
 
-    job = parts.jobs.start(f"Retiring version {number}", actor, "/versions", work)
-    return RedirectResponse(f"/jobs/{job.name}", 303)
+    story = panel(lambda: version_story(parts, number))
+    return act_page(visit, "retire.html", f"/jobs/{kind}", act, number=number, story=story)
 
 
 def _change(visit: Visit, number: int) -> tuple[VersionFigures | None, VersionFigures]:

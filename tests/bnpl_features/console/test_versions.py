@@ -82,6 +82,7 @@ def test_an_admin_retires_a_version_and_sees_it_done(open_page: Callable[..., Pa
 
     expect(page.get_by_text(f"Version {number} is retired.")).to_be_visible()
     assert number not in {one.number for one in list_versions(shop.client, shop.keyspace)}
+    page.get_by_role("link", name="Versions", exact=True).click()
     expect(page.get_by_role("row", name=f"{number} gone")).to_be_visible()
 
 
