@@ -17,7 +17,7 @@ from bnpl_features.console.access.guard import Page, guarded
 from bnpl_features.console.access.headers import with_security_headers
 from bnpl_features.console.access.roles import Role
 from bnpl_features.console.access.sessions import COOKIE
-from bnpl_features.console.pages import audit, customer, drift, jobs, overview, signing_in, versions
+from bnpl_features.console.pages import audit, catalogue, customer, drift, jobs, overview, serving, signing_in, versions
 from bnpl_features.console.parts import Parts
 
 _BOTH = ("GET", "POST")
@@ -35,6 +35,9 @@ PAGES = (
     Page("/customer/readmit", customer.readmit_customer, Role.ADMIN, _BOTH),
     Page("/drift", drift.drift_page, Role.VIEWER),
     Page("/drift/distribution", drift.distribution_page, Role.VIEWER),
+    Page("/serving", serving.serving_page, Role.VIEWER),
+    Page("/catalogue", catalogue.catalogue_page, Role.VIEWER),
+    Page("/catalogue/{name}", catalogue.feature_page, Role.VIEWER),
     Page("/audit", audit.audit_page, Role.VIEWER),
     Page("/jobs/{kind:path}", jobs.job_page, Role.OPERATOR),
 )

@@ -9,5 +9,7 @@ NAVIGATION = (
     ("/versions", "Versions", Role.VIEWER),
     ("/customer", "Customer", Role.OPERATOR),
     ("/drift", "Drift", Role.VIEWER),
+    ("/serving", "Serving", Role.VIEWER),
+    ("/catalogue", "Catalogue", Role.VIEWER),
     ("/audit", "Audit", Role.VIEWER),
 )
