@@ -43,7 +43,7 @@ def running_console(
 ) -> Iterator[Console]:
     """The console as configured by the variables."""
     settings = load_settings(dict(variables))
-    with open_parts(settings) as parts:
+    with open_parts(settings, watch=True) as parts:
         app = create_app(parts, access_of(settings.console, users))
         server = uvicorn.Server(server_config(app, "127.0.0.1", port))
         thread = Thread(target=server.run, daemon=True)
