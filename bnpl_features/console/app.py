@@ -17,7 +17,7 @@ from bnpl_features.console.access.guard import Page, guarded
 from bnpl_features.console.access.headers import with_security_headers
 from bnpl_features.console.access.roles import Role
 from bnpl_features.console.access.sessions import COOKIE
-from bnpl_features.console.pages import customer, drift, overview, signing_in
+from bnpl_features.console.pages import customer, drift, experiments, models, overview, signing_in
 from bnpl_features.console.parts import Parts
 
 _BOTH = ("GET", "POST")
@@ -29,6 +29,13 @@ PAGES = (
     Page("/customer/readmit", customer.readmit_customer, Role.ADMIN, _BOTH),
     Page("/drift", drift.drift_page, Role.VIEWER),
     Page("/drift/distribution", drift.distribution_page, Role.VIEWER),
+    Page("/models", models.models_page, Role.VIEWER),
+    Page("/models/promote", models.promote_model, Role.ADMIN, _BOTH),
+    Page("/experiments", experiments.experiments_page, Role.VIEWER),
+    Page("/experiments/outcome", experiments.outcome_page, Role.VIEWER),
+    Page("/experiments/start", experiments.start_page, Role.OPERATOR, _BOTH),
+    Page("/experiments/shares", experiments.shares_page, Role.OPERATOR, _BOTH),
+    Page("/experiments/stop", experiments.stop_page, Role.OPERATOR, _BOTH),
 )
 """All that needs somebody to be signed in."""
 

@@ -8,4 +8,6 @@ NAVIGATION = (
     ("/", "Overview", Role.VIEWER),
     ("/customer", "Customer", Role.OPERATOR),
     ("/drift", "Drift", Role.VIEWER),
+    ("/models", "Models", Role.VIEWER),
+    ("/experiments", "Experiments", Role.VIEWER),
 )

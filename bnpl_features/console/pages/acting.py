@@ -13,7 +13,7 @@ from bnpl_features.errors import BnplFeaturesError, InputError
 LONGEST_REASON = 500
 
 
-def act_page(visit: Visit, template: str, back: str, act: Callable[[str], str], **context: Any) -> Response:
+def act_page(visit: Visit, template: str, back: str, act: Callable[[str], str], /, **context: Any) -> Response:
     """GET shows the form, POST acts: `act` is given the reason and says what it did. What is refused stands above the
     form, which keeps what was filled in."""
     if visit.request.method == "GET":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -24,7 +26,7 @@ _PATH = "/customer"
 def customer_page(visit: Visit) -> Response:
     """The search, and with an id everything about one customer; that somebody looked is audited first."""
     customer_id, feature_set = _asked(visit)
-    asked = {"customer_id": customer_id, "feature_set": feature_set, "sets": [one.name for one in SETS]}
+    asked: dict[str, Any] = {"customer_id": customer_id, "feature_set": feature_set, "sets": [one.name for one in SETS]}
     if not customer_id:
         return visit.page("customer_search.html", **asked)
     found = panel(lambda: _audited(visit, customer_id, feature_set))
@@ -64,11 +66,11 @@ def readmit_customer(visit: Visit) -> Response:
     return _act(visit, customer_id, "readmit", act)
 
 
-def _act(visit: Visit, customer_id: str, act: str, run: object) -> Response:
+def _act(visit: Visit, customer_id: str, act: str, run: Callable[[str], str]) -> Response:
     def checked(reason: str) -> str:
         if visit.form.get("confirm", "").strip() != customer_id:
             raise InputError("the id that was typed is not this customer's; type it again")
-        return run(reason)  # type: ignore[operator, no-any-return]
+        return run(reason)
 
     back = f"{_PATH}?{urlencode({'id': customer_id})}" if customer_id else _PATH
     return act_page(visit, "customer_act.html", back, checked, customer_id=customer_id, act=act, back=back)
