@@ -54,7 +54,7 @@ def console_command(host: str | None, port: int | None, development: bool) -> No
 
 @click.command(name="console-user")
 @click.argument("name")
-@click.option("--role", type=click.Choice(_ROLES), default="viewer", show_default=True)
+@click.option("--role", type=click.Choice(_ROLES), default="viewer", show_default=True, help="What the user may do.")
 @click.option("--file", "path", type=click.Path(path_type=Path), help="Add the user's line to this file.")
 @click.password_option(help="Asked for where it is not given.")
 def console_user(name: str, role: str, path: Path | None, password: str) -> None:

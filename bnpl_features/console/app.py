@@ -17,13 +17,29 @@ from bnpl_features.console.access.guard import Page, guarded
 from bnpl_features.console.access.headers import with_security_headers
 from bnpl_features.console.access.roles import Role
 from bnpl_features.console.access.sessions import COOKIE
-from bnpl_features.console.pages import customer, drift, experiments, models, overview, signing_in
+from bnpl_features.console.pages import (
+    audit,
+    customer,
+    drift,
+    experiments,
+    jobs,
+    models,
+    overview,
+    signing_in,
+    versions,
+)
 from bnpl_features.console.parts import Parts
 
 _BOTH = ("GET", "POST")
 
 PAGES = (
     Page("/", overview.overview_page, Role.VIEWER),
+    Page("/versions", versions.versions_page, Role.VIEWER),
+    Page("/versions/{number:int}", versions.version_page, Role.VIEWER),
+    Page("/versions/{number:int}/activate", versions.activate_page, Role.OPERATOR, _BOTH),
+    Page("/versions/{number:int}/retire", versions.retire_page, Role.ADMIN, _BOTH),
+    Page("/versions/{before:int}/{after:int}", versions.version_diff_page, Role.VIEWER),
+    Page("/versions/{before:int}/{after:int}/features", versions.version_shifts_fragment, Role.VIEWER),
     Page("/customer", customer.customer_page, Role.OPERATOR),
     Page("/customer/erase", customer.erase_customer, Role.ADMIN, _BOTH),
     Page("/customer/readmit", customer.readmit_customer, Role.ADMIN, _BOTH),
@@ -36,6 +52,8 @@ PAGES = (
     Page("/experiments/start", experiments.start_page, Role.OPERATOR, _BOTH),
     Page("/experiments/shares", experiments.shares_page, Role.OPERATOR, _BOTH),
     Page("/experiments/stop", experiments.stop_page, Role.OPERATOR, _BOTH),
+    Page("/audit", audit.audit_page, Role.VIEWER),
+    Page("/jobs/{kind:path}", jobs.job_page, Role.OPERATOR),
 )
 """All that needs somebody to be signed in."""
 

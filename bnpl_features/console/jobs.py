@@ -22,7 +22,8 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True)
 class Job:
-    """`said` is what came of it, or what is wrong; moments are seconds since the epoch."""
+    """`said` is what came of it, or what is wrong; moments are seconds since the epoch; `done` of `total` steps, which
+    is 0 where nobody can know."""
 
     title: str
     actor: str
@@ -30,6 +31,8 @@ class Job:
     state: JobState = JobState.RUNNING
     said: str = ""
     ended_at: float | None = None
+    done: int = 0
+    total: int = 0
 
     @property
     def seconds(self) -> float:
@@ -58,6 +61,11 @@ class Jobs:
         Thread(target=self._run, args=(kind, job, run), name=f"console-{kind}", daemon=True).start()
         return job
 
+    def progress(self, kind: str, done: int, total: int) -> None:
+        """For whoever runs, to tell."""
+        with self._lock:
+            self._jobs[kind] = replace(self._jobs[kind], done=done, total=total)
+
     def _run(self, kind: str, job: Job, run: Callable[[], str]) -> None:
         try:
             state, said = JobState.DONE, run()
@@ -67,4 +75,4 @@ class Jobs:
             _log.exception("%s failed", job.title)
             state, said = JobState.FAILED, "it failed in a way that nobody foresaw; the console's log has the details"
         with self._lock:
-            self._jobs[kind] = replace(job, state=state, said=said, ended_at=time.time())
+            self._jobs[kind] = replace(self._jobs[kind], state=state, said=said, ended_at=time.time())

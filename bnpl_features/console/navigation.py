@@ -6,8 +6,10 @@ from bnpl_features.console.access.roles import Role
 
 NAVIGATION = (
     ("/", "Overview", Role.VIEWER),
+    ("/versions", "Versions", Role.VIEWER),
     ("/customer", "Customer", Role.OPERATOR),
     ("/drift", "Drift", Role.VIEWER),
     ("/models", "Models", Role.VIEWER),
     ("/experiments", "Experiments", Role.VIEWER),
+    ("/audit", "Audit", Role.VIEWER),
 )

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
+from bnpl_features.console.access.roles import Role
 from bnpl_features.console.navigation import NAVIGATION
 from bnpl_features.console.wording import WORDS
 
@@ -30,8 +31,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"moment": moment, "ago": ago, "size": size, "count": count, "share": share, "duration": duration}
-    made.globals |= {"personal": personal, "navigation": NAVIGATION, **WORDS}
+    made.filters |= {one.__name__: one for one in (moment, ago, size, count, share, duration, figure)}
+    made.globals |= {"personal": personal, "navigation": NAVIGATION, "roles": Role, **WORDS}
     return made
 
 
@@ -70,6 +71,11 @@ def size(octets: float) -> str:
 
 def count(number: float) -> str:
     return f"{number:,.0f}"
+
+
+def figure(value: float | None) -> str:
+    """Three or four digits that count; nothing where there is no value."""
+    return "–" if value is None else f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
 
 
 def share(part: float) -> str:

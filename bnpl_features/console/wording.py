@@ -49,7 +49,7 @@ def probability(given: float | None) -> str:
     return "–" if given is None else f"{100 * given:.2f} %"
 
 
-def figure(given: float, digits: int = 3) -> str:
+def metric(given: float, digits: int = 3) -> str:
     """A metric; what cannot be said is a dash."""
     return f"{given:.{digits}g}" if math.isfinite(given) else "–"
 
@@ -96,7 +96,7 @@ def span(intervals: Iterable[Any]) -> tuple[float, float]:
     return (min(ends), max(ends)) if ends else (0.0, 1.0)
 
 
-_WORDS = (value, signed, unit, probability, figure, rate, span, lower_is_better)
+_WORDS = (value, signed, unit, probability, metric, rate, span, lower_is_better)
 _DRAWN = (spark_said, heat, heat_legend, cell_text, grouped)
 
 WORDS: Mapping[str, Callable[..., Any]] = {word.__name__: word for word in (*_WORDS, *_DRAWN)}

@@ -9,8 +9,7 @@ from starlette.responses import Response
 
 from bnpl_features.console.visit import Visit
 from bnpl_features.errors import BnplFeaturesError, InputError
-
-LONGEST_REASON = 500
+from bnpl_features.store.audit import LONGEST_REASON
 
 
 def act_page(visit: Visit, template: str, back: str, act: Callable[[str], str], /, **context: Any) -> Response:

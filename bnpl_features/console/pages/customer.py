@@ -78,7 +78,7 @@ def _act(visit: Visit, customer_id: str, act: str, run: Callable[[str], str]) ->
 
 def _asked(visit: Visit) -> tuple[str, str]:
     query = visit.request.query_params
-    customer_id = (visit.form.get("id") or query.get("id", "")).strip()[:LONGEST_ID]
+    customer_id = query.get("id", "").strip()[:LONGEST_ID]
     return customer_id, query.get("set", "") or _newest_set(visit)
 
 

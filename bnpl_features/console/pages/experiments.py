@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -131,8 +129,7 @@ def _outcome(visit: Visit, name: str) -> Outcome:
 
 
 def _name(visit: Visit) -> str:
-    given: Mapping[str, Any] = visit.form or visit.request.query_params
-    return str(given.get("name", ""))
+    return visit.request.query_params.get("name", "")
 
 
 def _outcome_address(name: str) -> str:

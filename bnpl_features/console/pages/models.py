@@ -7,42 +7,45 @@ from collections.abc import Callable
 from starlette.responses import Response
 
 from bnpl_features.connect.models import training_set_behind
+from bnpl_features.console.access.roles import Role
 from bnpl_features.console.figures.models import models
 from bnpl_features.console.figures.panel import panel
-from bnpl_features.console.pages.acting import reason_of
+from bnpl_features.console.pages.acting import act_page
 from bnpl_features.console.visit import Visit
-from bnpl_features.errors import BnplFeaturesError
+from bnpl_features.errors import InputError
 from bnpl_features.risk_model.promotion import Promotion, promote, try_gate
 
-PROMOTION = "promotion"
-"""The kind of job; one at a time."""
+JOB = "models"
+"""Of this kind is one at a time; its page leads back to the models'."""
 
 
 def models_page(visit: Visit) -> Response:
-    job = visit.parts.jobs.newest(PROMOTION)
+    job = visit.parts.jobs.newest(JOB) if visit.may(Role.OPERATOR) else None
     return visit.page("models.html", found=panel(lambda: models(visit.parts.registry())), job=job)
 
 
 def promote_model(visit: Visit) -> Response:
     """GET: the figures of both, and a form; POST: the gate is asked, or the version promoted, in the background."""
-    given = visit.form or visit.request.query_params
-    name, which = given.get("name", ""), given.get("version", "")
-    context = {"name": name, "version": which, "found": panel(lambda: models(visit.parts.registry()))}
-    if visit.request.method == "GET":
-        return visit.page("promote.html", problem="", given={}, **context)  # type: ignore[arg-type]
+    query = visit.request.query_params
+    name, which = query.get("name", ""), query.get("version", "")
+
+    def act(reason: str) -> str:
+        run = _promotion(visit, name, which, reason, "force" in visit.form)
+        visit.parts.jobs.start(JOB, f"Promotion of {name} {which}", visit.user.name, run)
+        return ""
+
+    if visit.form.get("do") == "check":
+        return _check(visit, name, which)
+    found = panel(lambda: models(visit.parts.registry()))
+    return act_page(visit, "promote.html", f"/jobs/{JOB}", act, name=name, version=which, found=found)
+
+
+def _check(visit: Visit, name: str, which: str) -> Response:
     try:
-        _start(visit, name, which)
-    except BnplFeaturesError as error:
-        return visit.page("promote.html", 409, problem=str(error), given=visit.form, **context)
-    return visit.back_to("/models", "Begun. What comes of it is shown here.")
-
-
-def _start(visit: Visit, name: str, which: str) -> None:
-    only_check, force = visit.form.get("do") == "check", "force" in visit.form
-    reason = "" if only_check else reason_of(visit)
-    title = f"{'Asking the gate about' if only_check else 'Promotion of'} {name} {which}"
-    run = _gate(visit, name, which) if only_check else _promotion(visit, name, which, reason, force)
-    visit.parts.jobs.start(PROMOTION, title, visit.user.name, run)
+        visit.parts.jobs.start(JOB, f"Asking the gate about {name} {which}", visit.user.name, _gate(visit, name, which))
+    except InputError as error:
+        return visit.back_to("/models", str(error))
+    return visit.back_to(f"/jobs/{JOB}", "")
 
 
 def _gate(visit: Visit, name: str, which: str) -> Callable[[], str]:

@@ -43,6 +43,8 @@ THAT_READ_SETTINGS = {
     "promote": ("behavioural", "--reason", "x"),
     "serve": (),
     "doctor": (),
+    "console": ("--development",),
+    "audit": (),
     "metrics": (),
     "demo": (),
     "demo-drift": (),
@@ -56,7 +58,7 @@ THAT_READ_SETTINGS = {
 
 
 def test_the_commands_are_these() -> None:
-    others = {"features", "api-key", "experiments", "sets", "stream", "completion"}
+    others = {"features", "api-key", "console-user", "experiments", "sets", "stream", "completion"}
 
     assert sorted({*THAT_READ_SETTINGS, *others}) == COMMANDS
 

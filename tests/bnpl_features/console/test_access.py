@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.error
 import urllib.request
 
@@ -13,6 +14,11 @@ from bnpl_features.store.versions import audit_trail
 from tests.bnpl_features.console.console import Console
 from tests.bnpl_features.store.shop import Shop
 from tests.browser import accessibility_violations
+
+
+@pytest.fixture(scope="module")
+def variables(store_variables: dict[str, str]) -> dict[str, str]:
+    return store_variables
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -31,9 +37,8 @@ def answer(url: str, data: bytes | None = None) -> tuple[int, dict[str, str], st
 
 @pytest.mark.parametrize(("path", "method"), [(page.path, method) for page in PAGES for method in page.methods])
 def test_every_page_sends_strangers_to_the_door(console: Console, path: str, method: str) -> None:
-    status, headers, text = answer(
-        console.url + path.replace("{", "").replace("}", ""), b"" if method == "POST" else None
-    )
+    address = console.url + re.sub(r"\{[^}]*\}", "1", path)
+    status, headers, text = answer(address, b"" if method == "POST" else None)
 
     assert status == 303
     assert headers["location"].startswith("/sign-in")

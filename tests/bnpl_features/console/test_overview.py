@@ -11,6 +11,11 @@ from tests.bnpl_features.console.conftest import YESTERDAY
 from tests.browser import accessibility_violations
 
 
+@pytest.fixture(scope="module")
+def variables(store_variables: dict[str, str]) -> dict[str, str]:
+    return store_variables
+
+
 def test_what_is_served_and_how_old_it_is(open_page: Callable[..., Page]) -> None:
     page = open_page("/")
 
