@@ -41,6 +41,8 @@ PAGES = (
     Page("/versions/{before:int}/{after:int}", versions.version_diff_page, Role.VIEWER),
     Page("/versions/{before:int}/{after:int}/features", versions.version_shifts_fragment, Role.VIEWER),
     Page("/customer", customer.customer_page, Role.OPERATOR),
+    Page("/customer/features", customer.customer_features, Role.OPERATOR),
+    Page("/customer/scores", customer.customer_scores, Role.OPERATOR),
     Page("/customer/erase", customer.erase_customer, Role.ADMIN, _BOTH),
     Page("/customer/readmit", customer.readmit_customer, Role.ADMIN, _BOTH),
     Page("/drift", drift.drift_page, Role.VIEWER),
