@@ -19,12 +19,14 @@ from bnpl_features.console.access.roles import Role
 from bnpl_features.console.access.sessions import COOKIE
 from bnpl_features.console.pages import (
     audit,
+    catalogue,
     customer,
     drift,
     experiments,
     jobs,
     models,
     overview,
+    serving,
     signing_in,
     versions,
 )
@@ -54,6 +56,9 @@ PAGES = (
     Page("/experiments/start", experiments.start_page, Role.OPERATOR, _BOTH),
     Page("/experiments/shares", experiments.shares_page, Role.OPERATOR, _BOTH),
     Page("/experiments/stop", experiments.stop_page, Role.OPERATOR, _BOTH),
+    Page("/serving", serving.serving_page, Role.VIEWER),
+    Page("/catalogue", catalogue.catalogue_page, Role.VIEWER),
+    Page("/catalogue/{name}", catalogue.feature_page, Role.VIEWER),
     Page("/audit", audit.audit_page, Role.VIEWER),
     Page("/jobs/{kind:path}", jobs.job_page, Role.OPERATOR),
 )

@@ -11,5 +11,7 @@ NAVIGATION = (
     ("/drift", "Drift", Role.VIEWER),
     ("/models", "Models", Role.VIEWER),
     ("/experiments", "Experiments", Role.VIEWER),
+    ("/serving", "Serving", Role.VIEWER),
+    ("/catalogue", "Catalogue", Role.VIEWER),
     ("/audit", "Audit", Role.VIEWER),
 )

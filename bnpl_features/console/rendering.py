@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
+from bnpl_features.catalogue.entries import Bin, Distribution
 from bnpl_features.console.access.roles import Role
 from bnpl_features.console.navigation import NAVIGATION
 from bnpl_features.console.wording import WORDS
@@ -31,8 +33,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {one.__name__: one for one in (moment, ago, size, count, share, duration, figure)}
-    made.globals |= {"personal": personal, "navigation": NAVIGATION, "roles": Role, **WORDS}
+    made.filters |= {one.__name__: one for one in (moment, ago, size, count, share, duration)}
+    made.globals |= {"navigation": NAVIGATION, "roles": Role, **WORDS}
+    made.globals |= {"personal": personal, "milliseconds": milliseconds, "bins_shared": bins_shared}
     return made
 
 
@@ -73,9 +76,21 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
-def figure(value: float | None) -> str:
-    """Three or four digits that count; nothing where there is no value."""
-    return "–" if value is None else f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
+@dataclass(frozen=True)
+class SharedBin:
+    label: str
+    customers: int
+    share: float
+
+
+def bins_shared(shown: Distribution) -> list[SharedBin]:
+    """A distribution's bins as shares of all customers, those without a value at the end."""
+    bins = [*shown.bins, *([Bin("null", shown.nulls)] if shown.nulls else [])]
+    return [SharedBin(one.label, one.customers, one.customers / max(shown.customers, 1)) for one in bins]
+
+
+def milliseconds(seconds: float | None) -> str:
+    return "–" if seconds is None else f"{seconds * 1e3:.{0 if seconds >= 0.1 else 1 if seconds >= 0.001 else 2}f} ms"
 
 
 def share(part: float) -> str:

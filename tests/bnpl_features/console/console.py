@@ -15,7 +15,7 @@ from bnpl_features.console.access.configured import access_of
 from bnpl_features.console.access.local_users import LocalUser, read_line, user_line
 from bnpl_features.console.access.roles import Role
 from bnpl_features.console.app import create_app
-from bnpl_features.console.parts import open_parts
+from bnpl_features.console.parts import Parts, open_parts
 from bnpl_features.console.serving import server_config
 from bnpl_features.settings import load_settings
 
@@ -27,6 +27,7 @@ USERS: Mapping[str, LocalUser] = {role.word: read_line(user_line(role.word, role
 @dataclass(frozen=True)
 class Console:
     url: str
+    parts: Parts
 
     def sign_in(self, page: Page, name: str = "admin", password: str = PASSWORD, path: str = "/") -> Page:
         page.goto(f"{self.url}{path}")
@@ -49,7 +50,7 @@ def running_console(variables: Mapping[str, str]) -> Iterator[Console]:
             while not server.started:
                 time.sleep(0.005)
             port = server.servers[0].sockets[0].getsockname()[1]
-            yield Console(f"http://127.0.0.1:{port}")
+            yield Console(f"http://127.0.0.1:{port}", parts)
         finally:
             server.should_exit = True
             thread.join()
