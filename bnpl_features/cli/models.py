@@ -12,7 +12,7 @@ from bnpl_features.cli.model_tables import print_ablation, print_evaluation, pri
 from bnpl_features.cli.output import acting_user, console, named_exit, print_json, progress_bar
 from bnpl_features.cli.purchases import yesterday
 from bnpl_features.connect.data import open_warehouse
-from bnpl_features.connect.models import model_registry, training_spec
+from bnpl_features.connect.models import model_registry, training_set_behind, training_spec
 from bnpl_features.features.catalog import set_named
 from bnpl_features.settings import ModelSettings, Settings, load_settings
 
@@ -156,9 +156,10 @@ def evaluate(which: str, segments: bool, ablation: bool, resamples: int | None, 
 @click.command()
 @click.argument("name", type=click.Choice(_NAMES))
 @click.option("--version", "which", default="challenger", show_default=True, help="An alias or a number.")
-@click.option("--reason", required=True, help="Why; it is kept with the figures.")
+@click.option("--reason", help="Why; it is kept with the figures.")
 @click.option("--force", is_flag=True, help="Pass the gate by, as to go back to an older version.")
-def promote(name: str, which: str, reason: str, force: bool) -> None:
+@click.option("--check", is_flag=True, help="Only say what the gate would; change and record nothing.")
+def promote(name: str, which: str, reason: str | None, force: bool, check: bool) -> None:
     """Make a version the champion, if it is not worse on the agreed metrics.
 
     Ends with 5 where it is refused; the figures say why, and the attempt is kept.
@@ -166,25 +167,27 @@ def promote(name: str, which: str, reason: str, force: bool) -> None:
     Example: bnpl-features promote behavioural --reason "trained on October"
     """
     from bnpl_features.risk_model.promotion import promote as promote_version
-    from bnpl_features.risk_model.registry import load_model
+    from bnpl_features.risk_model.promotion import try_gate
 
+    if not (reason or check):
+        raise click.UsageError("say why with --reason; or only --check")
     with named_exit():
         chosen = load_settings().model
         registry = model_registry(chosen)
-        training = _training_set(chosen, load_model(registry, name, which).provenance)
-        attempt = promote_version(
-            registry,
-            name,
-            training,
-            which=which,
-            actor=acting_user(),
-            reason=reason,
-            force=force,
-            resamples=chosen.resamples,
-            threads=chosen.threads,
-        )
-    for finding in attempt.findings:
+        training = training_set_behind(chosen, registry, name, which)
+        measured: dict[str, Any] = {"which": which, "resamples": chosen.resamples, "threads": chosen.threads}
+        if check:
+            findings, objections = try_gate(registry, name, training, **measured)
+        else:
+            attempt = promote_version(
+                registry, name, training, actor=acting_user(), reason=reason or "", force=force, **measured
+            )
+            findings = attempt.findings
+    for finding in findings:
         console.print(str(finding), highlight=False)
+    if check:
+        console.print("the gate would refuse it" if objections else "the gate would let it pass")
+        return
     before = f", {attempt.previous} was it before" if attempt.previous else ""
     console.print(f"version {attempt.version} of {name} is the champion ({attempt.outcome}){before}")
 

@@ -18,7 +18,19 @@ from bnpl_features.console.access.headers import with_security_headers
 from bnpl_features.console.access.oidc import CALLBACK
 from bnpl_features.console.access.roles import Role
 from bnpl_features.console.access.sessions import COOKIE
-from bnpl_features.console.pages import audit, catalogue, customer, drift, jobs, overview, serving, signing_in, versions
+from bnpl_features.console.pages import (
+    audit,
+    catalogue,
+    customer,
+    drift,
+    experiments,
+    jobs,
+    models,
+    overview,
+    serving,
+    signing_in,
+    versions,
+)
 from bnpl_features.console.parts import Parts
 
 _BOTH = ("GET", "POST")
@@ -32,10 +44,19 @@ PAGES = (
     Page("/versions/{before:int}/{after:int}", versions.version_diff_page, Role.VIEWER),
     Page("/versions/{before:int}/{after:int}/features", versions.version_shifts_fragment, Role.VIEWER),
     Page("/customer", customer.customer_page, Role.OPERATOR),
+    Page("/customer/features", customer.customer_features, Role.OPERATOR),
+    Page("/customer/scores", customer.customer_scores, Role.OPERATOR),
     Page("/customer/erase", customer.erase_customer, Role.ADMIN, _BOTH),
     Page("/customer/readmit", customer.readmit_customer, Role.ADMIN, _BOTH),
     Page("/drift", drift.drift_page, Role.VIEWER),
     Page("/drift/distribution", drift.distribution_page, Role.VIEWER),
+    Page("/models", models.models_page, Role.VIEWER),
+    Page("/models/promote", models.promote_model, Role.ADMIN, _BOTH),
+    Page("/experiments", experiments.experiments_page, Role.VIEWER),
+    Page("/experiments/outcome", experiments.outcome_page, Role.VIEWER),
+    Page("/experiments/start", experiments.start_page, Role.OPERATOR, _BOTH),
+    Page("/experiments/shares", experiments.shares_page, Role.OPERATOR, _BOTH),
+    Page("/experiments/stop", experiments.stop_page, Role.OPERATOR, _BOTH),
     Page("/serving", serving.serving_page, Role.VIEWER),
     Page("/catalogue", catalogue.catalogue_page, Role.VIEWER),
     Page("/catalogue/{name}", catalogue.feature_page, Role.VIEWER),

@@ -9,6 +9,8 @@ NAVIGATION = (
     ("/versions", "Versions", Role.VIEWER),
     ("/customer", "Customer", Role.OPERATOR),
     ("/drift", "Drift", Role.VIEWER),
+    ("/models", "Models", Role.VIEWER),
+    ("/experiments", "Experiments", Role.VIEWER),
     ("/serving", "Serving", Role.VIEWER),
     ("/catalogue", "Catalogue", Role.VIEWER),
     ("/audit", "Audit", Role.VIEWER),

@@ -10,6 +10,7 @@ from typing import Any
 
 from bnpl_features.console.figures.customer import FeatureFigure
 from bnpl_features.console.figures.drift import Cell
+from bnpl_features.console.figures.models import lower_is_better
 from bnpl_features.console.figures.population import Standing
 from bnpl_features.features.feature import Value
 
@@ -48,7 +49,7 @@ def probability(given: float | None) -> str:
     return "–" if given is None else f"{100 * given:.2f} %"
 
 
-def figure(given: float, digits: int = 3) -> str:
+def metric(given: float, digits: int = 3) -> str:
     """A metric; what cannot be said is a dash."""
     return f"{given:.{digits}g}" if math.isfinite(given) else "–"
 
@@ -95,7 +96,8 @@ def span(intervals: Iterable[Any]) -> tuple[float, float]:
     return (min(ends), max(ends)) if ends else (0.0, 1.0)
 
 
-_WORDS = (value, signed, unit, probability, figure, rate, spark_said, heat, heat_legend, cell_text, grouped, span)
+_WORDS = (value, signed, unit, probability, metric, rate, span, lower_is_better)
+_DRAWN = (spark_said, heat, heat_legend, cell_text, grouped)
 
-WORDS: Mapping[str, Callable[..., Any]] = {word.__name__: word for word in _WORDS}
+WORDS: Mapping[str, Callable[..., Any]] = {word.__name__: word for word in (*_WORDS, *_DRAWN)}
 """For the templates, by name."""

@@ -142,10 +142,7 @@ def promote(
     """
     if not reason.strip():
         raise PromotionRefused(f"{name} was not promoted: a promotion needs a reason; give one")
-    challenger = load_model(registry, name, which)
-    champion = _champion(registry, name)
-    if champion and champion.version == challenger.version:
-        raise PromotionRefused(f"version {champion.version} of {name} is the champion already; choose another version")
+    challenger, champion = _candidates(registry, name, which)
     findings, objections = examine(challenger, champion, training, resamples=resamples, threads=threads)
     outcome = PROMOTED if not objections else FORCED if force else REFUSED
     attempt = Promotion(name, challenger.version, champion.version if champion else None, outcome, findings, objections)
@@ -161,6 +158,13 @@ def promote(
             + "\ntrain on newer or more purchases; or promote with --force, whose reason is kept"
         )
     return attempt
+
+
+def try_gate(
+    registry: Registry, name: str, training: TrainingSet, *, which: str = CHALLENGER, resamples: int, threads: int = 1
+) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """What the gate would say now, as `examine` does: nothing is changed, and nothing recorded."""
+    return examine(*_candidates(registry, name, which), training, resamples=resamples, threads=threads)
 
 
 def promotions(registry: Registry, most: int = 50) -> list[dict[str, str]]:
@@ -179,6 +183,14 @@ def _switch(registry: Registry, attempt: Promotion) -> None:
     registry.client.set_registered_model_alias(registered, CHAMPION, str(attempt.version))
     if CHALLENGER in version_of(registry, attempt.name, str(attempt.version)).aliases:
         registry.client.delete_registered_model_alias(registered, CHALLENGER)
+
+
+def _candidates(registry: Registry, name: str, which: str) -> tuple[Model, Model | None]:
+    """The version that is to be champion, and the one that is."""
+    challenger, champion = load_model(registry, name, which), _champion(registry, name)
+    if champion and champion.version == challenger.version:
+        raise PromotionRefused(f"version {champion.version} of {name} is the champion already; choose another version")
+    return challenger, champion
 
 
 def _champion(registry: Registry, name: str) -> Model | None:

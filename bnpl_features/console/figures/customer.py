@@ -14,7 +14,7 @@ from bnpl_features.features.segment import SEGMENT, SEGMENTS
 from bnpl_features.features.velocity import VELOCITY
 from bnpl_features.store.buckets import each
 from bnpl_features.store.connection import named_errors, url_of
-from bnpl_features.store.erasure import Tombstone, tombstones
+from bnpl_features.store.erasure import Tombstone, tombstone_of
 from bnpl_features.store.reading.follower import CAUGHT_UP_SECONDS
 from bnpl_features.store.reading.lookup import Answer, ServedVersion, Status
 from bnpl_features.store.target import Target
@@ -86,7 +86,7 @@ def customer(target: Target, customer_id: str, feature_set: str) -> Customer:
     _require(customer_id, feature_set)
     with named_errors(url_of(target.client)):
         versions = [one for one in list_versions(target.client, target.keyspace) if one.feature_set == feature_set]
-        erased = _tombstone(target, customer_id)
+        erased = tombstone_of(target.client, target.keyspace, target.keys, customer_id)
         active = next((one for one in versions if one.state is State.ACTIVE and one.manifest), None)
         before = _version_before(versions, _day_of(active), [key.check for key in target.keys]) if active else None
         now, then = (_read(target, one, customer_id) if one else None for one in (active, before))
@@ -133,12 +133,6 @@ def _velocity(target: Target, version: Version, customer_id: str) -> VelocityAns
     now = time.time()
     is_late = now - float(target.client.get(target.keyspace.caught_up) or 0) > CAUGHT_UP_SECONDS
     return VelocityAnswer(VelocityStatus.STALE if is_late else VelocityStatus.FRESH, int(now * 1000), reply)
-
-
-def _tombstone(target: Target, customer_id: str) -> Tombstone | None:
-    digests = {(key.check, key.digest(customer_id)) for key in target.keys}
-    stones = tombstones(target.client, target.keyspace)
-    return next((stone for stone in stones if (stone.key_check, stone.digest) in digests), None)
 
 
 def _shown(

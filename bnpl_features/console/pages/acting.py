@@ -12,7 +12,7 @@ from bnpl_features.errors import BnplFeaturesError, InputError
 from bnpl_features.store.audit import LONGEST_REASON
 
 
-def act_page(visit: Visit, template: str, back: str, act: Callable[[str], str], **context: Any) -> Response:
+def act_page(visit: Visit, template: str, back: str, act: Callable[[str], str], /, **context: Any) -> Response:
     """GET shows the form, POST acts: `act` is given the reason and says what it did. What is refused stands above the
     form, which keeps what was filled in."""
     if visit.request.method == "GET":

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from bnpl_features.console.figures.customer import LONGEST_ID, Customer, customer
-from bnpl_features.console.figures.panel import Panel, panel
-from bnpl_features.console.figures.population import population
-from bnpl_features.console.figures.scores import recent_scores
+from bnpl_features.console.figures.panel import panel
+from bnpl_features.console.figures.population import Standing, population
+from bnpl_features.console.figures.scores import Score, recent_scores
 from bnpl_features.console.pages.acting import act_page
 from bnpl_features.console.visit import Visit
 from bnpl_features.errors import BnplFeaturesError, InputError
@@ -22,25 +25,35 @@ _PATH = "/customer"
 
 
 def customer_page(visit: Visit) -> Response:
-    """The search, and with an id everything about one customer; that somebody looked is audited first."""
-    customer_id, feature_set = _asked(visit)
-    asked = {"customer_id": customer_id, "feature_set": feature_set, "sets": [one.name for one in SETS]}
-    if not customer_id:
-        return visit.page("customer_search.html", **asked)
-    found = panel(lambda: _audited(visit, customer_id, feature_set))
+    """The search, and with an id what the store serves of one customer; the rest is asked for when the page is there.
+    That somebody looks is audited before anything is shown."""
+    asked = _asked(visit)
+    context: dict[str, Any] = {"asked": asked, "sets": [one.name for one in SETS]}
+    if not asked.customer_id:
+        return visit.page("customer_search.html", problem="", **context)
+    found = panel(lambda: _audited(visit, asked))
     if found.value is None:
-        return visit.page("customer_search.html", problem=found.problem, **asked)
+        return visit.page("customer_search.html", problem=found.problem, **context)
+    return visit.page("customer.html", found=found.value, standings=None, **context)
+
+
+def customer_features(visit: Visit) -> Response:
+    """The features again, among everybody's: of what the warehouse knows."""
+    asked = _asked(visit)
+    found = panel(lambda: _audited(visit, asked))
+    if found.value is None:
+        return visit.page("customer_search.html", problem=found.problem, asked=asked, sets=())
     served = found.value
-    standings = None
-    if not visit.is_fragment and served.partition:
-        values, day = {one.name: one.today for one in served.features}, served.partition
-        standings = panel(lambda: population(visit.parts.warehouse(), day, values, served.segment))
-    scores = panel(lambda: _scores(visit, customer_id))
-    return visit.page("customer.html", found=served, scores=scores, standings=standings or Panel({}), **asked)
+    return visit.page("customer_features.html", found=served, standings=panel(lambda: _standings(visit, served)))
+
+
+def customer_scores(visit: Visit) -> Response:
+    asked = _asked(visit)
+    return visit.page("customer_scores.html", scores=panel(lambda: _scores(visit, asked)), asked=asked)
 
 
 def erase_customer(visit: Visit) -> Response:
-    customer_id, _ = _asked(visit)
+    customer_id = _asked(visit).customer_id
 
     def act(reason: str) -> str:
         with visit.parts.target() as target:
@@ -54,7 +67,7 @@ def erase_customer(visit: Visit) -> Response:
 
 
 def readmit_customer(visit: Visit) -> Response:
-    customer_id, _ = _asked(visit)
+    customer_id = _asked(visit).customer_id
 
     def act(reason: str) -> str:
         with visit.parts.target() as target:
@@ -64,20 +77,29 @@ def readmit_customer(visit: Visit) -> Response:
     return _act(visit, customer_id, "readmit", act)
 
 
-def _act(visit: Visit, customer_id: str, act: str, run: object) -> Response:
+def _act(visit: Visit, customer_id: str, act: str, run: Callable[[str], str]) -> Response:
     def checked(reason: str) -> str:
         if visit.form.get("confirm", "").strip() != customer_id:
             raise InputError("the id that was typed is not this customer's; type it again")
-        return run(reason)  # type: ignore[operator, no-any-return]
+        return run(reason)
 
     back = f"{_PATH}?{urlencode({'id': customer_id})}" if customer_id else _PATH
     return act_page(visit, "customer_act.html", back, checked, customer_id=customer_id, act=act, back=back)
 
 
-def _asked(visit: Visit) -> tuple[str, str]:
+@dataclass(frozen=True)
+class Asked:
+    customer_id: str
+    feature_set: str
+
+    @property
+    def query(self) -> str:
+        return urlencode({"id": self.customer_id, "set": self.feature_set})
+
+
+def _asked(visit: Visit) -> Asked:
     query = visit.request.query_params
-    customer_id = (visit.form.get("id") or query.get("id", "")).strip()[:LONGEST_ID]
-    return customer_id, query.get("set", "") or _newest_set(visit)
+    return Asked(query.get("id", "").strip()[:LONGEST_ID], query.get("set", "") or _newest_set(visit))
 
 
 def _newest_set(visit: Visit) -> str:
@@ -90,15 +112,22 @@ def _newest_set(visit: Visit) -> str:
     return next((one.name for one in SETS if one.segments and one.name in served), BEHAVIOURAL.name)
 
 
-def _audited(visit: Visit, customer_id: str, feature_set: str) -> Customer:
+def _audited(visit: Visit, asked: Asked) -> Customer:
     with visit.parts.target() as target:
-        visit.parts.looks.audit(target, customer_id, visit.user.name, _REASON)
-        return customer(target, customer_id, feature_set)
+        visit.parts.looks.audit(target, asked.customer_id, visit.user.name, _REASON)
+        return customer(target, asked.customer_id, asked.feature_set)
 
 
-def _scores(visit: Visit, customer_id: str) -> tuple[object, ...]:
-    settings = visit.parts.settings
+def _standings(visit: Visit, served: Customer) -> dict[str, Standing]:
+    if served.partition is None:
+        return {}
+    values = {one.name: one.today for one in served.features}
+    return population(visit.parts.warehouse(), served.partition, values, served.segment)
+
+
+def _scores(visit: Visit, asked: Asked) -> tuple[Score, ...]:
     with visit.parts.target() as target:
+        visit.parts.looks.audit(target, asked.customer_id, visit.user.name, _REASON)
         key = target.key
-    today = datetime.now(UTC).date()
-    return recent_scores(visit.parts.warehouse(), settings.scoring.predictions_folder, key, customer_id, today)
+    log, today = visit.parts.settings.scoring.predictions_folder, datetime.now(UTC).date()
+    return recent_scores(visit.parts.warehouse(), log, key, asked.customer_id, today)

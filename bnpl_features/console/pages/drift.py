@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
 from starlette.responses import Response
 
@@ -34,7 +36,7 @@ def drift_page(visit: Visit) -> Response:
     days = int(query["days"]) if query.get("days", "") in map(str, SPANS) else _SPAN
     moved_only = "moved" in query
     asked = {"subject": subject, "reference": reference, "days": days, "moved": moved_only}
-    choices = {"subjects": _SUBJECTS, "references": REFERENCES, "spans": SPANS}
+    choices: dict[str, Any] = {"subjects": _SUBJECTS, "references": REFERENCES, "spans": SPANS}
 
     def read() -> HeatMap:
         _require(subject in ("", *_SUBJECTS), f"nothing called {subject} is profiled", _SUBJECTS)
@@ -53,8 +55,8 @@ def distribution_page(visit: Visit) -> Response:
         _require(reference in REFERENCES, f"{reference} is no reference", REFERENCES)
         warehouse = visit.parts.warehouse()
         day = _day(query.get("day", "")) or newest_findings(warehouse)
-        _require(day is not None, "no day was examined yet", ["compute one: bnpl-features run"])
-        assert day is not None
+        if day is None:
+            raise InputError("no day was examined yet; compute one: bnpl-features run")
         rules = drift_rules(visit.parts.settings)
         return distribution(warehouse, rules, subject, feature, day, segment=segment, reference=reference)
 
@@ -69,6 +71,6 @@ def _day(text: str) -> date | None:
         raise InputError(f"{text!r} is no day; write it as 2026-11-25") from error
 
 
-def _require(holds: bool, what: str, choices: object) -> None:
+def _require(holds: bool, what: str, choices: Iterable[str]) -> None:
     if not holds:
-        raise InputError(f"{what}; choose one of {', '.join(choices)}")  # type: ignore[arg-type]
+        raise InputError(f"{what}; choose one of {', '.join(choices)}")
