@@ -22,13 +22,15 @@ from bnpl_features.cli.experimenting import experiments
 from bnpl_features.cli.interop import feast
 from bnpl_features.cli.metrics import metrics
 from bnpl_features.cli.models import evaluate, models, promote, train
+from bnpl_features.cli.opening import up
 from bnpl_features.cli.overseeing import audit, overview, serving
-from bnpl_features.cli.pipeline import run, up
+from bnpl_features.cli.pipeline import run
 from bnpl_features.cli.purchases import load, simulate
 from bnpl_features.cli.retraining import demo_drift, retraining, test_alert
 from bnpl_features.cli.scoring import api_key, serve
 from bnpl_features.cli.serving import activate, get, retire_command, rollback, versions
 from bnpl_features.cli.sets import sets
+from bnpl_features.cli.simulated_day import simulate_day
 from bnpl_features.cli.streaming import stream
 from bnpl_features.cli.training_sets import training_set
 
@@ -52,7 +54,7 @@ _COMMANDS = (
     (train, evaluate, models, promote, retraining, training_set),
     (drift, drift_map, drift_distribution, drift_reference),
     (serve, api_key, experiments),
-    (stream,),
+    (stream, simulate_day),
     (feast,),
     (console_command, console_user, overview, serving, audit),
     (capacity, doctor, metrics, test_alert, completion),

@@ -113,7 +113,7 @@ def _service(parts: Parts) -> tuple[Signal, ...]:
     watched = (
         ("Predictions", rate, "of the last minutes", Level.OK, ""),
         ("Latency p99", p99, "of a prediction", now.latency_level, "predictions-slow"),
-        ("Error budget", budget, "of what may fail", now.budget_level, "error-budget"),
+        ("Error budget", budget, "the failures that are allowed", now.budget_level, "error-budget"),
         ("Customers found", found, "of those looked up", now.hit_level, "hit-share"),
     )
     return tuple(

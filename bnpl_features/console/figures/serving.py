@@ -120,7 +120,9 @@ def serving_charts(readings: Sequence[Reading]) -> tuple[Chart, ...]:
         return ()
     x = [round(one.at) for one in readings[1:]]
     return (
-        _chart("Predictions", "a second", x, {"predictions": [one.predictions_per_second for one in steps]}),
+        _chart(
+            "Predictions", "a second, by time in UTC", x, {"predictions": [one.predictions_per_second for one in steps]}
+        ),
         _chart(
             "Latency",
             "ms",

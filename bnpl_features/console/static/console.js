@@ -26,8 +26,14 @@ document.body.addEventListener("htmx:beforeRequest", (event) => {
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const SERIES = ["accent", "second", "third", "fourth"];
 
+// Hours and minutes in UTC, as everywhere in the console; with seconds where the chart is short.
+function clock(seconds, isShort) {
+  return new Date(seconds * 1000).toISOString().slice(11, isShort ? 19 : 16);
+}
+
 function draw(place) {
   const given = JSON.parse(place.dataset.chart);
+  const isShort = given.time && given.x[given.x.length - 1] - given.x[0] < 300;
   const axis = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
   const options = {
     width: place.clientWidth,
@@ -35,7 +41,10 @@ function draw(place) {
     cursor: { drag: { x: false, y: false } },
     legend: { show: given.series.length > 1, live: false },
     scales: { x: { time: given.time }, y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.1 : 1] } },
-    axes: [axis, { ...axis, size: 56 }],
+    axes: [
+      { ...axis, space: 80, values: given.time ? (_, ticks) => ticks.map((at) => clock(at, isShort)) : undefined },
+      { ...axis, size: 56 },
+    ],
     series: [{}, ...given.series.map((name, at) => ({
       label: name, stroke: colour(SERIES[at % SERIES.length]), width: 1.5, points: { show: given.x.length < 2 },
       dash: at ? [6, 3 * at] : undefined,

@@ -46,6 +46,7 @@ THAT_READ_SETTINGS = {
     "console": ("--development",),
     "audit": (),
     "overview": (),
+    "simulate-day": (),
     "serving": (),
     "metrics": (),
     "demo": (),
