@@ -45,7 +45,7 @@ def console_command(host: str | None, port: int | None, development: bool) -> No
             password = secrets.token_urlsafe(12)
             users = {name: read_line(user_line(name, role_named(name), password)) for name in _ROLES}
         access = access_of(settings.console, users)
-        with open_parts(settings) as parts:
+        with open_parts(settings, watch=True) as parts:
             console.print(f"console at {access.public_url} (Ctrl-C stops it)", highlight=False)
             if development:
                 console.print(f"sign in as {', '.join(users)} with the password {password}", highlight=False)

@@ -22,7 +22,7 @@ from bnpl_features.cli.experimenting import experiments
 from bnpl_features.cli.interop import feast
 from bnpl_features.cli.metrics import metrics
 from bnpl_features.cli.models import evaluate, models, promote, train
-from bnpl_features.cli.overseeing import audit
+from bnpl_features.cli.overseeing import audit, overview, serving
 from bnpl_features.cli.pipeline import run, up
 from bnpl_features.cli.purchases import load, simulate
 from bnpl_features.cli.retraining import demo_drift, retraining, test_alert
@@ -54,7 +54,7 @@ _COMMANDS = (
     (serve, api_key, experiments),
     (stream,),
     (feast,),
-    (console_command, console_user, audit),
+    (console_command, console_user, overview, serving, audit),
     (capacity, doctor, metrics, test_alert, completion),
 )
 for command in (one for some in _COMMANDS for one in some):

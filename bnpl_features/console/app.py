@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from bnpl_features.console.access.configured import Access
 from bnpl_features.console.access.guard import Page, guarded
 from bnpl_features.console.access.headers import with_security_headers
+from bnpl_features.console.access.oidc import CALLBACK
 from bnpl_features.console.access.roles import Role
 from bnpl_features.console.access.sessions import COOKIE
 from bnpl_features.console.pages import (
@@ -69,6 +70,8 @@ def create_app(parts: Parts, access: Access) -> ASGIApp:
     """The application; `parts` must stay open while it runs."""
     public = [
         Route("/sign-in", signing_in.sign_in, methods=["GET", "POST"]),
+        Route("/sign-in/oidc", signing_in.sign_in_elsewhere),
+        Route(CALLBACK, signing_in.come_back),
         Route("/sign-out", signing_in.sign_out, methods=["POST"]),
         Route("/health", signing_in.health),
         Mount("/static", StaticFiles(directory=str(files("bnpl_features.console") / "static"))),

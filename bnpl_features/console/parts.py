@@ -104,14 +104,21 @@ class Parts:
 
 
 @contextmanager
-def open_parts(settings: Settings) -> Iterator[Parts]:
-    """The parts; the embedded store, where it is configured, runs as long as the block."""
+def open_parts(settings: Settings, *, watch: bool = False) -> Iterator[Parts]:
+    """The parts; the embedded store, where it is configured, runs as long as the block. With `watch` the prediction
+    service is read all the time."""
     with store_url(settings.store) as url:
         parts = Parts(
             settings, url, Sampler(settings.console.service_url or f"http://127.0.0.1:{settings.scoring.port}")
         )
-        parts.sampler.start()
+        if watch:
+            parts.sampler.start()
         try:
             yield parts
         finally:
             parts.close()
+
+
+def service_url(settings: Settings) -> str:
+    """Where the prediction service is."""
+    return settings.console.service_url or f"http://127.0.0.1:{settings.scoring.port}"

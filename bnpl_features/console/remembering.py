@@ -29,8 +29,13 @@ class Remembered:
         self._memories: dict[str, _Memory] = {}
         self._lock = Lock()
 
-    def look(self, name: str, read: Callable[[], T], seconds: float) -> Panel[T] | None:
-        """The newest answer, however old; None before the first. One that is older than `seconds` is asked for anew."""
+    def look(self, name: str, read: Callable[[], T], seconds: float, *, wait: bool = False) -> Panel[T] | None:
+        """The newest answer, however old; None before the first. One that is older than `seconds` is asked for anew.
+
+        With `wait` it is asked for here and now.
+        """
+        if wait:
+            return panel(read)
         with self._lock:
             memory = self._memories.setdefault(name, _Memory())
             is_old = memory.found is None or time.monotonic() - memory.at > seconds

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from bnpl_features.console.access.attempts import Attempts
 from bnpl_features.console.access.local_users import LocalUser, read_users
+from bnpl_features.console.access.oidc import Provider
 from bnpl_features.errors import SettingsError
 from bnpl_features.sections import ConsoleSettings
 
@@ -18,13 +19,13 @@ LEAST_KEY_BYTES = 32
 
 @dataclass(frozen=True)
 class Access:
-    """`development_users` are those of this process alone; `oidc` says whether the provider's users may sign in."""
+    """`development_users` are those of this process alone; `provider` vouches for users of its own."""
 
     session_key: str = field(repr=False)
     session_seconds: float
     public_url: str
     users_file: Path | None = None
-    oidc: bool = False
+    provider: Provider | None = field(default=None, repr=False)
     development_users: Mapping[str, LocalUser] = field(default_factory=dict, repr=False)
     attempts: Attempts = field(default_factory=Attempts)
 
@@ -57,11 +58,12 @@ def access_of(settings: ConsoleSettings, development_users: Mapping[str, LocalUs
     users_file = Path(settings.users_file).expanduser() if settings.users_file else None
     if users_file is not None:
         read_users(users_file)
+    public_url = (settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
     return Access(
         session_key=key or secrets.token_urlsafe(LEAST_KEY_BYTES),
         session_seconds=settings.session_hours * 3_600,
-        public_url=(settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/"),
+        public_url=public_url,
         users_file=users_file,
-        oidc=bool(settings.oidc_issuer),
+        provider=Provider(settings, public_url) if settings.oidc_issuer else None,
         development_users=development_users or {},
     )

@@ -7,7 +7,7 @@ import time
 
 from starlette.requests import Request
 
-from bnpl_features.console.access.roles import Role, User, role_named
+from bnpl_features.console.access.roles import User, role_named
 from bnpl_features.errors import SettingsError
 
 COOKIE = "bnpl_console"
@@ -38,4 +38,4 @@ def session_user(request: Request) -> User | None:
         except SettingsError:
             return None
         return User(name, user.role) if user else None
-    return User(name, Role(role_named(str(session["role"])))) if access.oidc else None
+    return User(name, role_named(str(session["role"]))) if access.provider else None

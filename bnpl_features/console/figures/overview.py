@@ -1,101 +1,156 @@
-"""The state of everything at a glance: what is served and how old it is, the store's memory, who did what last."""
+"""The state of everything at a glance: served features, the store, the prediction service, drift, experiments, acts."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from typing import TypeVar
 
+from bnpl_features.console.figures.drift import newest_findings
 from bnpl_features.console.figures.panel import Level, Panel, panel, worst
+from bnpl_features.console.figures.serving import serving_now
+from bnpl_features.console.figures.signals import Signal
+from bnpl_features.console.figures.store_state import ServedSet, ServerMemory, served_sets, server_memory
 from bnpl_features.console.parts import Parts
-from bnpl_features.store.connection import primaries_of, url_of
-from bnpl_features.store.reading.lookup import STALE_AFTER
-from bnpl_features.store.versions import AuditEntry, State, Version, audit_trail, list_versions
+from bnpl_features.derive.profile import ALL
+from bnpl_features.drift.findings import Severity
+from bnpl_features.drift.findings_table import read_findings
+from bnpl_features.scoring.experiments.shelf import StoreShelf, read_definitions
+from bnpl_features.store.versions import AuditEntry, audit_trail
 
-MEMORY_WARN_SHARE = 0.8
+T = TypeVar("T")
+DRIFT_SECONDS = 60.0
 _ACTS = 6
 
 
 @dataclass(frozen=True)
-class ServedSet:
-    """A feature set and its active version; `age_hours` since its partition ended."""
-
-    feature_set: str
-    version: int
-    partition_date: date | None
-    customers: int
-    age_hours: float | None
-    retained: int
-    level: Level
-
-
-@dataclass(frozen=True)
-class ServerMemory:
-    """Bytes of one server that takes writes; `limit_bytes` is None where it has none."""
-
-    server: str
-    used_bytes: int
-    limit_bytes: int | None
-    level: Level
-
-    @property
-    def used_share(self) -> float | None:
-        return self.used_bytes / self.limit_bytes if self.limit_bytes else None
-
-
-@dataclass(frozen=True)
 class Overview:
+    """`signals` are what is watched, `problems` what could not be looked at, by name."""
+
     at: float
-    sets: Panel[tuple[ServedSet, ...]]
-    memory: Panel[tuple[ServerMemory, ...]]
-    acts: Panel[tuple[AuditEntry, ...]]
+    signals: tuple[Signal, ...]
+    problems: dict[str, str]
+    sets: tuple[ServedSet, ...]
+    memory: tuple[ServerMemory, ...]
+    acts: tuple[AuditEntry, ...]
 
     @property
     def level(self) -> Level:
-        levels = [one.level for one in self.sets.value or ()] + [one.level for one in self.memory.value or ()]
-        problems = [Level.FAIL for one in (self.sets, self.memory) if one.problem]
-        return worst(levels + problems)
+        return worst([one.level for one in self.signals] + [Level.FAIL] * bool(self.problems))
 
 
-def overview(parts: Parts) -> Overview:
+def overview(parts: Parts, wait: bool = False) -> Overview:
+    """Never raises; what the warehouse knows is what is at hand, unless it should `wait` for that."""
+    sets, memory = panel(lambda: served_sets(parts)), panel(lambda: server_memory(parts))
+    drift = parts.remembered.look("drift", lambda: _drift(parts), DRIFT_SECONDS, wait=wait)
+    experiment, acts = panel(lambda: _experiment(parts)), panel(lambda: _newest_acts(parts))
+    readings = parts.sampler.readings()
+    looked: dict[str, Panel[tuple[Signal, ...]]] = {
+        "features": _from(sets, lambda found: tuple(map(_fresh, found)) or (_NOTHING_SERVED,)),
+        "store": _from(memory, lambda found: tuple(map(_room, found))),
+        "prediction service": Panel(_service(parts), readings.problem),
+        "drift": Panel((_LOOKING,)) if drift is None else drift,
+        "experiments": experiment,
+    }
     return Overview(
         time.time(),
-        panel(lambda: served_sets(parts)),
-        panel(lambda: server_memory(parts)),
-        panel(lambda: _newest_acts(parts)),
+        tuple(signal for one in looked.values() for signal in one.value or ()),
+        _told_once({name: one.problem for name, one in looked.items() if one.problem}),
+        sets.value or (),
+        memory.value or (),
+        acts.value or (),
     )
 
 
-def served_sets(parts: Parts) -> tuple[ServedSet, ...]:
-    """Raises `StoreUnavailable`."""
+_NOTHING_SERVED = Signal(
+    "Features",
+    "none",
+    "nothing is published yet",
+    Level.IDLE,
+    "/versions",
+    "Compute and publish a day: bnpl-features run",
+)
+_LOOKING = Signal("Drift", "…", "being looked up", Level.IDLE, "/drift")
+
+
+def _from(found: Panel[T], signals: Callable[[T], tuple[Signal, ...]]) -> Panel[tuple[Signal, ...]]:
+    return Panel(None, found.problem) if found.value is None else Panel(signals(found.value))
+
+
+def _told_once(problems: dict[str, str]) -> dict[str, str]:
+    """A store that is down is a problem of many; it is told under the first name."""
+    first = {text: name for name, text in reversed(problems.items())}
+    return {name: text for name, text in problems.items() if first[text] == name}
+
+
+def _fresh(one: ServedSet) -> Signal:
+    hours = "" if one.age_hours is None else f"{one.age_hours:.0f} h after its end"
+    advice = {
+        Level.WARN: "Readers take it for stale. See why later days were not published: docs/runbooks/features-old.md",
+        Level.FAIL: "Its manifest cannot be read. Roll back to another version.",
+    }
+    value = str(one.partition_date or "unreadable")
+    return Signal(one.feature_set, value, hours, one.level, f"/versions/{one.version}", advice.get(one.level, ""))
+
+
+def _room(one: ServerMemory) -> Signal:
+    used = f"{one.used_bytes / 2**20:,.0f} MiB"
+    value = used if one.used_share is None else f"{one.used_share:.0%}"
+    note = "used, no limit" if one.limit_bytes is None else f"{used} of {one.limit_bytes / 2**20:,.0f} MiB"
+    advice = "Retire a version or raise maxmemory: docs/runbooks/store-memory.md" if one.level is Level.WARN else ""
+    return Signal("Store memory", value, note, one.level, "/versions", advice)
+
+
+def _service(parts: Parts) -> tuple[Signal, ...]:
+    now = serving_now(parts.sampler.readings().value or ())
+    if now is None:
+        return ()
+    p99 = "–" if now.p99_seconds is None else f"{now.p99_seconds * 1e3:.1f} ms"
+    found = "–" if now.hit_share is None else f"{now.hit_share:.1%}"
+    budget = "–" if now.budget_used is None else f"{now.budget_used:.1f} ×"
+    rate = f"{now.predictions_per_second:,.1f} /s"
+    watched = (
+        ("Predictions", rate, "of the last minutes", Level.OK, ""),
+        ("Latency p99", p99, "of a prediction", now.latency_level, "predictions-slow"),
+        ("Error budget", budget, "of what may fail", now.budget_level, "error-budget"),
+        ("Customers found", found, "of those looked up", now.hit_level, "hit-share"),
+    )
+    return tuple(
+        Signal(name, value, note, level, "/serving", _unless_fine(level, runbook))
+        for name, value, note, level, runbook in watched
+    )
+
+
+def _unless_fine(level: Level, runbook: str) -> str:
+    return f"docs/runbooks/{runbook}.md" if level in (Level.WARN, Level.FAIL) else ""
+
+
+def _drift(parts: Parts) -> tuple[Signal, ...]:
+    """Raises what the warehouse raises."""
+    warehouse = parts.warehouse()
+    day = newest_findings(warehouse)
+    if day is None:
+        return (Signal("Drift", "–", "no day was examined yet", Level.IDLE, "/drift"),)
+    findings = read_findings(warehouse, day, day, {"asset": "console"}, segment=ALL).get(day, [])
+    moved = {
+        verdict: len({(one.subject, one.feature) for one in findings if one.verdict is verdict})
+        for verdict in (Severity.ERROR, Severity.WARN)
+    }
+    level = Level.FAIL if moved[Severity.ERROR] else Level.WARN if moved[Severity.WARN] else Level.OK
+    value = f"{sum(moved.values())} moved" if sum(moved.values()) else "stable"
+    return (Signal("Drift", value, f"on {day}", level, "/drift", _unless_fine(level, "drift-unresolved")),)
+
+
+def _experiment(parts: Parts) -> tuple[Signal, ...]:
+    """The one that runs, where experiments are kept in the store."""
+    if parts.settings.scoring.experiments_file:
+        return ()
     with parts.target() as target:
-        versions = list_versions(target.client, target.keyspace)
-    retained = [one.feature_set for one in versions if one.state is State.RETAINED]
-    return tuple(_served(one, retained.count(one.feature_set)) for one in versions if one.state is State.ACTIVE)
-
-
-def server_memory(parts: Parts) -> tuple[ServerMemory, ...]:
-    """Raises `StoreUnavailable`."""
-    found = []
-    with parts.target() as target:
-        for server in primaries_of(target.client):
-            memory = server.info("memory")
-            used, limit = int(memory["used_memory"]), int(memory.get("maxmemory", 0))
-            level = Level.WARN if limit and used > MEMORY_WARN_SHARE * limit else Level.OK
-            found.append(ServerMemory(url_of(server).removeprefix("redis://"), used, limit or None, level))
-    return tuple(found)
-
-
-def _served(version: Version, retained: int) -> ServedSet:
-    manifest = version.manifest
-    if manifest is None:
-        return ServedSet(version.feature_set, version.number, None, 0, None, retained, Level.FAIL)
-    ended = datetime.combine(manifest.partition_date + timedelta(days=1), datetime.min.time(), UTC)
-    age = datetime.now(UTC) - ended
-    level = Level.WARN if age > STALE_AFTER else Level.OK
-    customers = manifest.customers - manifest.erased
-    hours = age.total_seconds() / 3_600
-    return ServedSet(version.feature_set, version.number, manifest.partition_date, customers, hours, retained, level)
+        running = read_definitions(StoreShelf(target.client, target.keyspace)).running
+    if running is None:
+        return ()
+    return (Signal("Experiment", running.name, f"{len(running.shares)} arms", Level.OK, "/experiments"),)
 
 
 def _newest_acts(parts: Parts) -> tuple[AuditEntry, ...]:

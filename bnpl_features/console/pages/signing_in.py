@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Awaitable, Callable
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -11,6 +12,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from bnpl_features.console.access.configured import Access
 from bnpl_features.console.access.guard import is_meant
 from bnpl_features.console.access.local_users import signed_in
+from bnpl_features.console.access.oidc import Provider, SignInRefused
 from bnpl_features.console.access.roles import User
 from bnpl_features.console.access.sessions import begin_session, end_session
 from bnpl_features.console.rendering import render
@@ -29,6 +31,34 @@ async def sign_in(request: Request) -> Response:
     if not is_meant(request, form):
         return _form(request, 403, "The form is too old. Try again.")
     return await run_in_threadpool(_signed_in, request, form)
+
+
+async def sign_in_elsewhere(request: Request) -> Response:
+    """To the identity provider."""
+    request.session["wanted"] = request.query_params.get("next", "/")
+    return await _with_provider(request, lambda provider: provider.redirect(request))
+
+
+async def come_back(request: Request) -> Response:
+    """From the identity provider, with its code."""
+
+    async def welcomed(provider: Provider) -> Response:
+        wanted = str(request.session.get("wanted", "/"))
+        user = await provider.user(request)
+        return await run_in_threadpool(welcome, request, user, "oidc", wanted)
+
+    return await _with_provider(request, welcomed)
+
+
+async def _with_provider(request: Request, act: Callable[[Provider], Awaitable[Response]]) -> Response:
+    provider = request.app.state.access.provider
+    if provider is None:
+        return _form(request, 404, "No identity provider is configured here.")
+    try:
+        return await act(provider)
+    except SignInRefused as error:
+        await run_in_threadpool(_record, request, "refuse sign-in", "somebody", str(error))
+        return _form(request, 403, str(error))
 
 
 async def sign_out(request: Request) -> Response:
@@ -87,7 +117,7 @@ def _form(request: Request, status: int = 200, problem: str = "") -> Response:
         "csrf": request.session["csrf"],
         "problem": problem,
         "next": request.query_params.get("next", "/"),
-        "oidc": access.oidc,
+        "oidc": access.provider is not None,
         "local": access.users_file is not None or bool(access.development_users),
     }
     return Response(render("sign_in.html", context), status, media_type="text/html")

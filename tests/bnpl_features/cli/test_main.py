@@ -45,6 +45,8 @@ THAT_READ_SETTINGS = {
     "doctor": (),
     "console": ("--development",),
     "audit": (),
+    "overview": (),
+    "serving": (),
     "metrics": (),
     "demo": (),
     "demo-drift": (),

@@ -38,19 +38,20 @@ class Console:
 
 
 @contextmanager
-def running_console(variables: Mapping[str, str]) -> Iterator[Console]:
+def running_console(
+    variables: Mapping[str, str], *, users: Mapping[str, LocalUser] = USERS, port: int = 0
+) -> Iterator[Console]:
     """The console as configured by the variables."""
     settings = load_settings(dict(variables))
-    with open_parts(settings) as parts:
-        app = create_app(parts, access_of(settings.console, USERS))
-        server = uvicorn.Server(server_config(app, "127.0.0.1", 0))
+    with open_parts(settings, watch=True) as parts:
+        app = create_app(parts, access_of(settings.console, users))
+        server = uvicorn.Server(server_config(app, "127.0.0.1", port))
         thread = Thread(target=server.run, daemon=True)
         thread.start()
         try:
             while not server.started:
                 time.sleep(0.005)
-            port = server.servers[0].sockets[0].getsockname()[1]
-            yield Console(f"http://127.0.0.1:{port}", parts)
+            yield Console(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", parts)
         finally:
             server.should_exit = True
             thread.join()
