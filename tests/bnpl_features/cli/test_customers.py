@@ -12,9 +12,7 @@ from click.testing import CliRunner
 from bnpl_features.cli.main import commands
 from bnpl_features.console.access.looks import ACT
 from bnpl_features.store.versions import audit_trail
-from tests.bnpl_features.console.desk import DAYS, FEATURE_SET, NEWEST, Desk, desk
-
-__all__ = ["desk"]
+from tests.bnpl_features.console.desk import DAYS, FEATURE_SET, NEWEST, Desk
 
 
 @pytest.fixture
