@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bnpl_features.cli.output import console, moment, named_exit, print_json, print_table
+from bnpl_features.cli.output import acting_user, console, moment, named_exit, print_json, print_table
 from bnpl_features.connect.data import open_target, open_warehouse
 from bnpl_features.features.catalog import BEHAVIOURAL, SETS
 from bnpl_features.settings import load_settings
+from bnpl_features.store.connection import named_errors, url_of
 
 if TYPE_CHECKING:
     from bnpl_features.console.figures.customer import Customer
     from bnpl_features.console.figures.population import Standing
     from bnpl_features.console.figures.scores import Score
     from bnpl_features.features.feature import Value
+
+_REASON = "looked up from the command line"
 
 
 @click.command()
@@ -34,15 +37,19 @@ if TYPE_CHECKING:
 def customer(customer_id: str, feature_set: str, as_json: bool) -> None:
     """Show a customer: each feature today, yesterday and among everybody's, velocity, recent scores and why.
 
+    That somebody looked lands in the audit trail, with the customer's digest.
+
     Example: bnpl-features customer cust_0000042
     """
+    from bnpl_features.console.access.looks import record_look
     from bnpl_features.console.figures.customer import customer as customer_figures
     from bnpl_features.console.figures.population import population
     from bnpl_features.console.figures.scores import recent_scores
 
     with named_exit():
         settings = load_settings()
-        with open_target(settings.store) as target:
+        with open_target(settings.store) as target, named_errors(url_of(target.client)):
+            record_look(target, customer_id, acting_user(), _REASON)
             found = customer_figures(target, customer_id, feature_set)
             key = target.key
         warehouse = open_warehouse(settings.warehouse)

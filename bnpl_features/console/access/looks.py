@@ -17,6 +17,12 @@ AGAIN_SECONDS = 600.0
 _MOST_REMEMBERED = 10_000
 
 
+def record_look(target: Target, customer_id: str, actor: str, reason: str) -> None:
+    """The trail has the digest, not the id, as it has of an erasure. Raises what the store raises."""
+    subject = f"{target.key.check}:{target.key.digest(customer_id).hex()}"
+    record_act(target.client, target.keyspace, act=ACT, actor=actor, reason=reason, subject=subject)
+
+
 class Looks:
     """In the memory of this process: a restart audits once more."""
 
@@ -26,15 +32,14 @@ class Looks:
         self._lock = Lock()
 
     def audit(self, target: Target, customer_id: str, actor: str, reason: str) -> None:
-        """Before anything is shown. The trail has the digest, not the id. Raises what the store raises."""
+        """Before anything is shown. Raises what the store raises."""
         look = actor, target.key.digest(customer_id)
         now = self._clock()
         with self._lock:
             before = self._seen.get(look)
         if before is not None and now - before < AGAIN_SECONDS:
             return
-        subject = f"{target.key.check}:{look[1].hex()}"
-        record_act(target.client, target.keyspace, act=ACT, actor=actor, reason=reason, subject=subject)
+        record_look(target, customer_id, actor, reason)
         with self._lock:
             self._seen[look] = now
             self._seen.move_to_end(look)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
+from bnpl_features.console.figures.chart import Chart
 from bnpl_features.derive.profile import ALL
 from bnpl_features.derive.query import Query
 from bnpl_features.derive.table import PARTITION_COLUMN
@@ -84,6 +85,24 @@ def heat_map(
         Row(name, feature, tuple(of_day.get(day) for day in shown)) for (name, feature), of_day in by_feature.items()
     ]
     return HeatMap(shown, tuple(sorted(rows, key=_declared_order)))
+
+
+def index_chart(found: HeatMap, subject: str, feature: str, warn: float) -> Chart | None:
+    """One row of the map as a line, with the bound of a warning; None where there are no two days to join."""
+    row = next((one for one in found.rows if (one.subject, one.feature) == (subject, feature)), None)
+    if row is None or len(found.days) < 2:
+        return None
+    indices = [cell.index if cell else None for cell in row.cells]
+    known = [index for index in indices if index is not None]
+    span = f"from {min(known):.3f} to {max(known):.3f}" if known else "never measured"
+    return Chart(
+        "Stability index",
+        f"by day, {found.days[0]} to {found.days[-1]}",
+        (feature, "warning from"),
+        [datetime.combine(day, time(12), UTC).timestamp() for day in found.days],
+        (indices, [warn] * len(indices)),
+        f"The stability index of {feature} by day was {span}; a warning is given from {warn:g} on.",
+    )
 
 
 def newest_findings(warehouse: Warehouse) -> date | None:

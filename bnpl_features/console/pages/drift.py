@@ -9,8 +9,9 @@ from typing import Any
 from starlette.responses import Response
 
 from bnpl_features.connect.models import drift_rules
+from bnpl_features.console.figures.chart import Chart
 from bnpl_features.console.figures.distribution import Distribution, distribution
-from bnpl_features.console.figures.drift import HeatMap, heat_map, newest_findings
+from bnpl_features.console.figures.drift import HeatMap, heat_map, index_chart, newest_findings
 from bnpl_features.console.figures.panel import panel
 from bnpl_features.console.visit import Visit
 from bnpl_features.derive.profile import ALL
@@ -27,6 +28,7 @@ REFERENCES = {
 }
 SPANS = (7, 14, 28, 90)
 _SPAN = 14
+_HISTORY_DAYS = 90
 _SUBJECTS = tuple(subject.name for subject in ALL_SUBJECTS if subject.name not in DIVIDED)
 
 
@@ -60,8 +62,16 @@ def distribution_page(visit: Visit) -> Response:
         rules = drift_rules(visit.parts.settings)
         return distribution(warehouse, rules, subject, feature, day, segment=segment, reference=reference)
 
+    def history() -> Chart | None:
+        last = found.value.day if found.value else None
+        warn, _ = drift_rules(visit.parts.settings).limits.of(feature)
+        of_days = heat_map(visit.parts.warehouse(), last, _HISTORY_DAYS, subject)
+        return index_chart(of_days, subject, feature, warn)
+
+    found = panel(read)
     asked = {"subject": subject, "feature": feature, "segment": segment, "reference": reference}
-    return visit.page("distribution.html", found=panel(read), asked=asked, references=REFERENCES)
+    chart = panel(history).value if found.value else None
+    return visit.page("distribution.html", found=found, chart=chart, asked=asked, references=REFERENCES)
 
 
 def _day(text: str) -> date | None:

@@ -11,12 +11,11 @@ from playwright.sync_api import Browser, Page
 
 from bnpl_features.store.embedded import embedded_store
 from tests.bnpl_features.console.console import Console, running_console, state_of
-from tests.bnpl_features.console.desk import desk
 from tests.bnpl_features.store.shop import SECRET, Shop, new_shop
 from tests.browser import browser, complaints_of
 from tests.lender import Lender
 
-__all__ = ["browser", "desk"]
+__all__ = ["browser"]
 
 _REFUSED = "status of 409 (Conflict)"
 """What Chromium says of a form that is answered with what is wrong with it."""
