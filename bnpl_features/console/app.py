@@ -8,6 +8,8 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -15,6 +17,7 @@ from starlette.types import ASGIApp
 from bnpl_features.console.access.configured import Access
 from bnpl_features.console.access.guard import Page, guarded
 from bnpl_features.console.access.headers import with_security_headers
+from bnpl_features.console.access.limits import with_small_bodies
 from bnpl_features.console.access.oidc import CALLBACK
 from bnpl_features.console.access.roles import Role
 from bnpl_features.console.access.sessions import COOKIE
@@ -32,6 +35,7 @@ from bnpl_features.console.pages import (
     versions,
 )
 from bnpl_features.console.parts import Parts
+from bnpl_features.console.rendering import render
 
 _BOTH = ("GET", "POST")
 
@@ -89,5 +93,20 @@ def create_app(parts: Parts, access: Access) -> ASGIApp:
             ),
         ],
     )
+    app.add_exception_handler(404, _missing)
+    app.add_exception_handler(500, _failed)
     app.state.parts, app.state.access = parts, access
-    return with_security_headers(app, access.encrypted)
+    return with_security_headers(with_small_bodies(app), access.encrypted)
+
+
+async def _missing(request: Request, error: Exception) -> Response:
+    return _broken(404, "No such page", "There is nothing at this address.")
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """Starlette logs the error and where it was raised."""
+    return _broken(500, "This failed", "It failed in a way that nobody foresaw; the console's log has the details.")
+
+
+def _broken(status: int, title: str, sentence: str) -> Response:
+    return Response(render("broken.html", {"title": title, "sentence": sentence}), status, media_type="text/html")
