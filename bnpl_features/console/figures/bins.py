@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bnpl_features.derive.profiled import ProfiledColumn, bin_labels
+from bnpl_features.derive.profiled import ProfiledColumn, bin_labels, edge_label
 from bnpl_features.drift.sketch import Sketch
 from bnpl_features.features.catalog import ALL_FEATURES
 from bnpl_features.features.feature import Value
@@ -33,7 +33,7 @@ def column_labels(column: ProfiledColumn) -> tuple[str, ...]:
     feature = _FEATURES.get(column.name)
     if feature is not None:
         return bin_labels(feature)
-    marks = [f"{edge:g}" for edge in column.edges]
+    marks = [edge_label(edge) for edge in column.edges]
     return (f"under {marks[0]}", *(f"{low}–{high}" for low, high in pairwise(marks)), f"from {marks[-1]}")
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
@@ -17,6 +20,8 @@ from bnpl_features.errors import ExperimentRefused
 from bnpl_features.risk_model.registry import version_of
 from bnpl_features.scoring.experiments.definition import CONTROL, Arm, Request
 from bnpl_features.scoring.experiments.operating import adjust_shares, start_experiment, stop_experiment
+from bnpl_features.scoring.experiments.shelf import Shelf
+from bnpl_features.store.audit import record_act
 
 _PATH = "/experiments"
 ARM_ROWS = 3
@@ -36,8 +41,9 @@ def outcome_page(visit: Visit) -> Response:
 def start_page(visit: Visit) -> Response:
     def act(reason: str) -> str:
         request = requested(visit)
-        with open_shelf(visit.parts.settings.scoring, visit.parts.settings.store) as shelf:
+        with _shelf(visit) as shelf:
             start_experiment(shelf, request, actor=visit.user.name, reason=reason)
+        _record_beside_a_file(visit, f"start experiment {request.name}", reason)
         return f"Experiment {request.name} is running; services pick it up within a second or two."
 
     versions = panel(lambda: models(visit.parts.registry()).versions)
@@ -51,8 +57,9 @@ def shares_page(visit: Visit) -> Response:
             for field, text in visit.form.items()
             if field.startswith("share:")
         }
-        with open_shelf(visit.parts.settings.scoring, visit.parts.settings.store) as shelf:
+        with _shelf(visit) as shelf:
             adjust_shares(shelf, name, shares, actor=visit.user.name, reason=reason)
+        _record_beside_a_file(visit, f"change shares of experiment {name}", reason)
         return f"Experiment {name} has its new shares."
 
     name = _name(visit)
@@ -61,8 +68,9 @@ def shares_page(visit: Visit) -> Response:
 
 def stop_page(visit: Visit) -> Response:
     def act(reason: str) -> str:
-        with open_shelf(visit.parts.settings.scoring, visit.parts.settings.store) as shelf:
+        with _shelf(visit) as shelf:
             stop_experiment(shelf, name, actor=visit.user.name, reason=reason)
+        _record_beside_a_file(visit, f"stop experiment {name}", reason)
         return f"Experiment {name} is stopped: the champion scores everybody."
 
     name = _name(visit)
@@ -102,8 +110,23 @@ def _share(text: str) -> float:
         raise ExperimentRefused(f"{text!r} is no share; write percent, such as 10") from error
 
 
+@contextmanager
+def _shelf(visit: Visit) -> Iterator[Shelf]:
+    """Of the store that the console is connected to: an embedded one is started once."""
+    store = replace(visit.parts.settings.store, url=visit.parts.store_url)
+    with open_shelf(visit.parts.settings.scoring, store) as shelf:
+        yield shelf
+
+
+def _record_beside_a_file(visit: Visit, act: str, reason: str) -> None:
+    """The store audits what it keeps; of definitions in a file somebody has to say so."""
+    if visit.parts.settings.scoring.experiments_file:
+        with visit.parts.target() as target:
+            record_act(target.client, target.keyspace, act=act, actor=visit.user.name, reason=reason)
+
+
 def _all(visit: Visit) -> tuple[ExperimentFigure, ...]:
-    with open_shelf(visit.parts.settings.scoring, visit.parts.settings.store) as shelf:
+    with _shelf(visit) as shelf:
         return experiments(shelf)
 
 
@@ -116,7 +139,7 @@ def _named(visit: Visit, name: str) -> ExperimentFigure:
 
 def _outcome(visit: Visit, name: str) -> Outcome:
     settings = visit.parts.settings
-    with open_shelf(settings.scoring, settings.store) as shelf:
+    with _shelf(visit) as shelf:
         return outcome(
             shelf,
             visit.parts.warehouse(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from starlette.responses import Response
 
@@ -11,9 +12,11 @@ from bnpl_features.console.access.roles import Role
 from bnpl_features.console.figures.models import models
 from bnpl_features.console.figures.panel import panel
 from bnpl_features.console.pages.acting import act_page
+from bnpl_features.console.parts import Parts
 from bnpl_features.console.visit import Visit
-from bnpl_features.errors import InputError
+from bnpl_features.errors import InputError, PromotionRefused, StoreUnavailable
 from bnpl_features.risk_model.promotion import Promotion, promote, try_gate
+from bnpl_features.store.audit import record_act
 
 JOB = "models"
 """Of this kind is one at a time; its page leads back to the models'."""
@@ -68,20 +71,23 @@ def _promotion(visit: Visit, name: str, which: str, reason: str, force: bool) ->
 
     def run() -> str:
         registry = parts.registry()
-        made = promote(
-            registry,
-            name,
-            training_set_behind(chosen, registry, name, which),
-            which=which,
-            actor=actor,
-            reason=reason,
-            force=force,
-            resamples=chosen.resamples,
-            threads=chosen.threads,
-        )
+        training = training_set_behind(chosen, registry, name, which)
+        measured = {"resamples": chosen.resamples, "threads": chosen.threads}
+        try:
+            made = promote(registry, name, training, which=which, actor=actor, reason=reason, force=force, **measured)
+        except PromotionRefused:
+            _record(parts, f"refuse to promote {name} {which}", actor, reason)
+            raise
+        _record(parts, f"promote {name} {made.version}", actor, reason)
         return _said(made)
 
     return run
+
+
+def _record(parts: Parts, act: str, actor: str, reason: str) -> None:
+    """The registry has every attempt with its figures; the trail says that there was one, unless the store is down."""
+    with suppress(StoreUnavailable), parts.target() as target:
+        record_act(target.client, target.keyspace, act=act, actor=actor, reason=reason)
 
 
 def _said(made: Promotion) -> str:

@@ -68,6 +68,8 @@ def test_the_gate_is_asked_and_a_version_promoted_in_the_background(open_page: O
     )
     attempt = models(desk.registry).attempts[0]
     assert (attempt.outcome, attempt.actor, attempt.reason) == ("promoted", "admin", "trained on October")
+    newest = audit_trail(desk.shop.client, desk.shop.keyspace, 1)[0]
+    assert (newest.act, newest.actor, newest.reason) == ("promote behavioural 2", "admin", "trained on October")
 
 
 def test_the_outcome_is_fetched_after_the_page(open_page: Open) -> None:
