@@ -17,6 +17,9 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
+from bnpl_features.connect.data import open_warehouse
+from bnpl_features.derive.query import Query
+from bnpl_features.settings import load_settings
 from tests.browser import BROWSERS
 
 ROOT = Path(__file__).parent.parent
@@ -27,11 +30,12 @@ PAGES = {
     "versions": "/versions",
     "serving": "/serving",
     "catalogue": "/catalogue",
-    "customer": "/customer?id=cust_0000042",
+    "customer": "/customer?id={customer}",
     "drift": "/drift",
     "models": "/models",
     "experiments": "/experiments",
 }
+EXPERIMENT = f"checkout-{time.strftime('%H%M')}"
 WATCHED_SECONDS = 120
 WIDTH, HEIGHT = 1200, 780
 _COLOURS = 128
@@ -45,19 +49,31 @@ def main() -> None:
     )
     assert process.stdout is not None
     try:
+        arms = ["--arm", "champion=0.5", "--arm", "checkout=0.5:transaction_only@1"]
+        experiment = ["experiments", "start", EXPERIMENT, *arms]
         found = next(filter(None, (re.search(r"with the password (\S+)", line) for line in process.stdout)))
+        subprocess.run([program, *experiment, "--reason", "does the customer's history pay?"], cwd=ROOT, check=True)
         time.sleep(WATCHED_SECONDS)
         with sync_playwright() as playwright:
             executable = next(filter(None, map(shutil.which, BROWSERS)))
             browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
             _take(browser, f"http://127.0.0.1:{PORTS['--console-port']}", found[1])
             browser.close()
+        subprocess.run([program, "experiments", "stop", EXPERIMENT, "--reason", "seen"], cwd=ROOT, check=True)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
 
 
+def _customer() -> str:
+    """Who bought most, so that there is something to see."""
+    query = Query("SELECT customer_id FROM feature_vectors ORDER BY partition_date DESC, txn_count_30d DESC LIMIT 1")
+    rows = [row for batch in open_warehouse(load_settings().warehouse).read(query, {}) for row in batch.to_pylist()]
+    return str(rows[0]["customer_id"])
+
+
 def _take(browser: Browser, url: str, password: str) -> None:
+    pages = {name: address.format(customer=_customer()) for name, address in PAGES.items()}
     context = browser.new_context()
     page = context.new_page()
     page.goto(url)
@@ -67,7 +83,7 @@ def _take(browser: Browser, url: str, password: str) -> None:
     page.wait_for_url(f"{url}/")
     state = context.storage_state()
     # What is looked up beside a page is there when it is looked at.
-    for address in PAGES.values():
+    for address in pages.values():
         page.goto(url + address)
     time.sleep(15)
     FOLDER.mkdir(exist_ok=True)
@@ -75,7 +91,7 @@ def _take(browser: Browser, url: str, password: str) -> None:
         themed = browser.new_context(
             storage_state=state, color_scheme=theme, viewport={"width": WIDTH, "height": HEIGHT}
         )
-        for name, address in PAGES.items():
+        for name, address in pages.items():
             shown = themed.new_page()
             shown.goto(url + address)
             shown.wait_for_timeout(3_000)

@@ -7,15 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from bnpl_features.console.figures.drift import newest_findings
+from bnpl_features.console.figures.drift import heat_map
 from bnpl_features.console.figures.panel import Level, Panel, panel, worst
 from bnpl_features.console.figures.serving import serving_now
 from bnpl_features.console.figures.signals import Signal
 from bnpl_features.console.figures.store_state import ServedSet, ServerMemory, served_sets, server_memory
 from bnpl_features.console.parts import Parts
-from bnpl_features.derive.profile import ALL
 from bnpl_features.drift.findings import Severity
-from bnpl_features.drift.findings_table import read_findings
 from bnpl_features.scoring.experiments.shelf import StoreShelf, read_definitions
 from bnpl_features.store.versions import AuditEntry, audit_trail
 
@@ -128,18 +126,14 @@ def _unless_fine(level: Level, runbook: str) -> str:
 
 def _drift(parts: Parts) -> tuple[Signal, ...]:
     """Raises what the warehouse raises."""
-    warehouse = parts.warehouse()
-    day = newest_findings(warehouse)
-    if day is None:
+    found = heat_map(parts.warehouse(), days=1)
+    if not found.days:
         return (Signal("Drift", "–", "no day was examined yet", Level.IDLE, "/drift"),)
-    findings = read_findings(warehouse, day, day, {"asset": "console"}, segment=ALL).get(day, [])
-    moved = {
-        verdict: len({(one.subject, one.feature) for one in findings if one.verdict is verdict})
-        for verdict in (Severity.ERROR, Severity.WARN)
-    }
-    level = Level.FAIL if moved[Severity.ERROR] else Level.WARN if moved[Severity.WARN] else Level.OK
-    value = f"{sum(moved.values())} moved" if sum(moved.values()) else "stable"
-    return (Signal("Drift", value, f"on {day}", level, "/drift", _unless_fine(level, "drift-unresolved")),)
+    moved = found.moved
+    has_error = any(cell.verdict is Severity.ERROR for row in moved for cell in row.cells if cell)
+    level = Level.FAIL if has_error else Level.WARN if moved else Level.OK
+    value = f"{len(moved)} moved" if moved else "stable"
+    return (Signal("Drift", value, f"on {found.days[-1]}", level, "/drift", _unless_fine(level, "drift-unresolved")),)
 
 
 def _experiment(parts: Parts) -> tuple[Signal, ...]:
