@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -171,11 +172,16 @@ def promote(name: str, which: str, reason: str | None, force: bool, check: bool)
 
     if not (reason or check):
         raise click.UsageError("say why with --reason; or only --check")
-    with named_exit():
+    with named_exit(), progress_bar("resamples") as report:
         chosen = load_settings().model
         registry = model_registry(chosen)
         training = training_set_behind(chosen, registry, name, which)
-        measured: dict[str, Any] = {"which": which, "resamples": chosen.resamples, "threads": chosen.threads}
+        measured: dict[str, Any] = {
+            "which": which,
+            "resamples": chosen.resamples,
+            "threads": chosen.threads,
+            "report": partial(report, "gate"),
+        }
         if check:
             findings, objections = try_gate(registry, name, training, **measured)
         else:

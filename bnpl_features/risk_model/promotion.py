@@ -14,7 +14,7 @@ from datetime import date
 from typing import Any
 
 from bnpl_features.errors import PromotionRefused
-from bnpl_features.risk_model.bootstrap import RESAMPLES, Interval
+from bnpl_features.risk_model.bootstrap import RESAMPLES, Interval, Report, to_nobody
 from bnpl_features.risk_model.evaluation import evaluate_scores, score_rows
 from bnpl_features.risk_model.metrics import LOWER_IS_BETTER
 from bnpl_features.risk_model.model import Model
@@ -96,7 +96,13 @@ class Promotion:
 
 
 def examine(
-    challenger: Model, champion: Model | None, training: TrainingSet, *, resamples: int = RESAMPLES, threads: int = 1
+    challenger: Model,
+    champion: Model | None,
+    training: TrainingSet,
+    *,
+    resamples: int = RESAMPLES,
+    threads: int = 1,
+    report: Report = to_nobody,
 ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     """The findings of the gate, and objections in words; without objections the challenger may pass."""
     rows = training.test
@@ -106,7 +112,7 @@ def examine(
         CHAMPION if champion else RULES: before,
         CHALLENGER: score_rows(challenger, training, rows, threads=threads),
     }
-    evaluation = evaluate_scores(scores, training, rows, resamples=resamples)
+    evaluation = evaluate_scores(scores, training, rows, resamples=resamples, report=report)
     (difference,) = evaluation.differences.values()
     old, new = (evaluation.figures[name] for name in scores)
     findings = tuple(
@@ -134,6 +140,7 @@ def promote(
     force: bool = False,
     resamples: int = RESAMPLES,
     threads: int = 1,
+    report: Report = to_nobody,
 ) -> Promotion:
     """Make a version the champion if the gate lets it pass, and write down the attempt with all its figures.
 
@@ -143,7 +150,7 @@ def promote(
     if not reason.strip():
         raise PromotionRefused(f"{name} was not promoted: a promotion needs a reason; give one")
     challenger, champion = _candidates(registry, name, which)
-    findings, objections = examine(challenger, champion, training, resamples=resamples, threads=threads)
+    findings, objections = examine(challenger, champion, training, resamples=resamples, threads=threads, report=report)
     outcome = PROMOTED if not objections else FORCED if force else REFUSED
     attempt = Promotion(name, challenger.version, champion.version if champion else None, outcome, findings, objections)
     with named_errors(registry.url):
@@ -161,10 +168,18 @@ def promote(
 
 
 def try_gate(
-    registry: Registry, name: str, training: TrainingSet, *, which: str = CHALLENGER, resamples: int, threads: int = 1
+    registry: Registry,
+    name: str,
+    training: TrainingSet,
+    *,
+    which: str = CHALLENGER,
+    resamples: int = RESAMPLES,
+    threads: int = 1,
+    report: Report = to_nobody,
 ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     """What the gate would say now, as `examine` does: nothing is changed, and nothing recorded."""
-    return examine(*_candidates(registry, name, which), training, resamples=resamples, threads=threads)
+    candidates = _candidates(registry, name, which)
+    return examine(*candidates, training, resamples=resamples, threads=threads, report=report)
 
 
 def promotions(registry: Registry, most: int = 50) -> list[dict[str, str]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 from starlette.responses import Response
 
@@ -57,9 +59,7 @@ def _gate(visit: Visit, name: str, which: str) -> Callable[[], str]:
     def run() -> str:
         registry = parts.registry()
         training = training_set_behind(chosen, registry, name, which)
-        findings, objections = try_gate(
-            registry, name, training, which=which, resamples=chosen.resamples, threads=chosen.threads
-        )
+        findings, objections = try_gate(registry, name, training, which=which, **_measured(parts))
         verdict = "The gate would refuse it." if objections else "The gate would let it pass."
         return "\n".join((verdict, *dict.fromkeys((*map(str, findings), *objections))))
 
@@ -72,9 +72,9 @@ def _promotion(visit: Visit, name: str, which: str, reason: str, force: bool) ->
     def run() -> str:
         registry = parts.registry()
         training = training_set_behind(chosen, registry, name, which)
-        measured = {"resamples": chosen.resamples, "threads": chosen.threads}
+        asked: dict[str, Any] = {"which": which, "actor": actor, "reason": reason, "force": force}
         try:
-            made = promote(registry, name, training, which=which, actor=actor, reason=reason, force=force, **measured)
+            made = promote(registry, name, training, **asked, **_measured(parts))
         except PromotionRefused:
             _record(parts, f"refuse to promote {name} {which}", actor, reason)
             raise
@@ -82,6 +82,11 @@ def _promotion(visit: Visit, name: str, which: str, reason: str, force: bool) ->
         return _said(made)
 
     return run
+
+
+def _measured(parts: Parts) -> dict[str, Any]:
+    chosen = parts.settings.model
+    return {"resamples": chosen.resamples, "threads": chosen.threads, "report": partial(parts.jobs.progress, JOB)}
 
 
 def _record(parts: Parts, act: str, actor: str, reason: str) -> None:

@@ -27,9 +27,9 @@ PATHS = [
 
 
 @pytest.fixture(scope="module")
-def desk(desk: Desk, lender: Lender, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def desk(valkey: str, lender: Lender, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """One of its own: here things are changed."""
-    return new_desk(lender, new_shop(desk.shop.url), tmp_path_factory.mktemp("desk"))
+    return new_desk(lender, new_shop(valkey), tmp_path_factory.mktemp("desk"), profiled=False)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
