@@ -48,7 +48,7 @@ demo-drift: .venv/ready ## Drift is injected, a daemon retrains: a challenger on
 	$(BIN)/bnpl-features demo-drift
 
 .PHONY: up
-up: .venv/ready ## Dagster (UI on http://127.0.0.1:3000, and daemon) on the demo's data; stop with Ctrl-C
+up: .venv/ready ## The console, Dagster, the prediction service and a simulated day on the demo's data; stop with Ctrl-C
 	$(BIN)/bnpl-features up
 
 .PHONY: job
@@ -86,6 +86,10 @@ docs: .venv/ready ## Write docs/features.md, docs/catalogue.html, docs/metrics.m
 	$(BIN)/bnpl-features catalogue --declared --out docs/catalogue.html
 	$(BIN)/bnpl-features metrics --write-reference docs/metrics.md
 	$(BIN)/python -m deploy.monitoring.panels
+
+.PHONY: screenshots
+screenshots: .venv/ready ## Take the pictures of docs/console.md anew, after `make demo`
+	$(BIN)/python -m tests.screenshots
 
 .PHONY: pins
 pins: .venv/ready ## Resolve constraints.txt anew

@@ -157,3 +157,9 @@ class StreamFull(BnplFeaturesError):
     """So many events are waiting that the producer has to wait as well."""
 
     exit_code = 4
+
+
+class ServiceUnavailable(BnplFeaturesError):
+    """The prediction service does not answer."""
+
+    exit_code = 8

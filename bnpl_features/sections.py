@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bnpl_features.warehouse.transactions import Source
@@ -191,6 +191,30 @@ class StreamingSettings:
 
 
 @dataclass(frozen=True)
+class ConsoleSettings:
+    """Where the console answers and who may sign in (docs/console.md). An empty `session_key` ends every session when
+    the process does; an empty `oidc_issuer` or `users_file` lets nobody in that way."""
+
+    host: str = "127.0.0.1"
+    port: int = 8090
+    public_url: str = ""
+    session_key: bytes = field(default=b"", repr=False)
+    session_hours: float = 12.0
+    users_file: str = ""
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = field(default="", repr=False)
+    oidc_scope: str = ""
+    oidc_name_claim: str = "email"
+    oidc_roles_claim: str = "groups"
+    oidc_viewers: str = "viewer"
+    oidc_operators: str = "operator"
+    oidc_admins: str = "admin"
+    dagster_url: str = ""
+    service_url: str = ""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that can be configured; see docs/settings.md."""
 
@@ -204,46 +228,5 @@ class Settings:
     retraining: RetrainingSettings = RetrainingSettings()
     alerts: AlertSettings = AlertSettings()
     streaming: StreamingSettings = StreamingSettings()
+    console: ConsoleSettings = ConsoleSettings()
     source: Source = field(default_factory=Source)
-
-
-SECTIONS = tuple(one.name for one in fields(Settings) if one.name != "source")
-"""Sections of the settings file whose keys are the fields of a dataclass; [transactions] is the source."""
-
-_PREFIXES = {"store": "BNPL_", "checks": "BNPL_", "monitoring": "BNPL_"}
-"""Where it is not BNPL_<SECTION>_."""
-
-_OF_BIGQUERY = (
-    "project",
-    "dataset",
-    "location",
-    "maximum_bytes_billed",
-    "timeout_seconds",
-    "api_endpoint",
-    "storage_endpoint",
-)
-_NAMED = {
-    ("warehouse", "engine"): "BNPL_WAREHOUSE",
-    **{("warehouse", key): f"BNPL_BIGQUERY_{key.upper()}" for key in _OF_BIGQUERY},
-    ("store", "url"): "REDIS_URL",
-    ("store", "folder"): "BNPL_STORE_FOLDER",
-    ("monitoring", "traces"): "OTEL_TRACES_EXPORTER",
-    ("monitoring", "traces_endpoint"): "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    ("monitoring", "service_name"): "OTEL_SERVICE_NAME",
-}
-"""Names that follow no rule of ours."""
-
-_ONLY_IN_THE_FILE = {("checks", "drift_thresholds")}
-
-
-def _variable(section: str, key: str) -> str:
-    return _NAMED.get((section, key)) or f"{_PREFIXES.get(section, f'BNPL_{section.upper()}_')}{key.upper()}"
-
-
-VARIABLES: dict[str, tuple[str, str]] = {
-    _variable(section, one.name): (section, one.name)
-    for section in SECTIONS
-    for one in fields(getattr(Settings(), section))
-    if (section, one.name) not in _ONLY_IN_THE_FILE
-} | {"BNPL_TRANSACTIONS": ("transactions", "relation")}
-"""Environment variable -> (section, key) of the settings file."""

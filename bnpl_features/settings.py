@@ -14,10 +14,9 @@ from typing import Any, TypeVar
 from bnpl_features.errors import SettingsError
 from bnpl_features.features.catalog import ALL_FEATURES, SETS
 from bnpl_features.sections import (
-    SECTIONS,
-    VARIABLES,
     AlertSettings,
     CheckSettings,
+    ConsoleSettings,
     DriftSettings,
     ModelSettings,
     MonitoringSettings,
@@ -28,6 +27,7 @@ from bnpl_features.sections import (
     StreamingSettings,
     WarehouseSettings,
 )
+from bnpl_features.variables import SECRET_KEYS, SECTIONS, VARIABLES
 from bnpl_features.warehouse.transactions import Source
 
 FILE_VARIABLE = "BNPL_SETTINGS"
@@ -43,6 +43,7 @@ __all__ = [
     "VARIABLES",
     "AlertSettings",
     "CheckSettings",
+    "ConsoleSettings",
     "DriftSettings",
     "ModelSettings",
     "MonitoringSettings",
@@ -62,9 +63,6 @@ _COLUMN_VARIABLE = "BNPL_COLUMN_"
 """BNPL_COLUMN_<CANONICAL NAME>=<own name> maps one column."""
 
 _SOURCE_KEYS = ("relation", "columns")
-_SECRET_KEYS = ("url", "registry_url", "customer_key", "previous_customer_keys", "webhook_url", "mail_password")
-"""Their values, a URL with a password among them, are never part of a message."""
-
 _POSITIVE_KEYS = (
     "timeout_seconds",
     "reference_days",
@@ -83,6 +81,7 @@ _POSITIVE_KEYS = (
     "most_waiting",
     "kept_hours",
     "claim_seconds",
+    "session_hours",
 )
 """Numbers that must be above 0; all others are at least 0."""
 
@@ -176,7 +175,7 @@ def _typed(key: str, name: str, value: Any, default: Any) -> Any:
     """`value` as the type of the default it replaces; `name` is the variable or key that gave it."""
     if isinstance(default, (str, bytes, Path)):
         if not isinstance(value, str):
-            shown = "" if key in _SECRET_KEYS else f" {value!r}"
+            shown = "" if key in SECRET_KEYS else f" {value!r}"
             raise SettingsError(f"setting {name}{shown} must be text; put it in quotes")
         if isinstance(default, Path):
             return Path(value).expanduser()

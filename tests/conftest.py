@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
+from tests.bnpl_features.console.desk import desk
 from tests.edge_cases import edge_case_transactions
 from tests.emulator import Emulator, emulator_venv, is_installed, start_emulator
 from tests.lender import lender
 
-__all__ = ["lender"]
+__all__ = ["desk", "lender"]
 
 
 @pytest.fixture(scope="session")

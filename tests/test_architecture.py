@@ -15,9 +15,11 @@ ROOT = Path(__file__).parent.parent
 LOCATION_LAYERS = ["definitions", "automation", "checks", "assets", "resources", "bnpl_features"]
 LIBRARY_LAYERS = [
     {"cli"},
+    {"console"},
     {"doctor", "collection", "interop"},
     {"connect"},
     {"settings"},
+    {"variables"},
     {"sections"},
     {"monitoring"},
     {"alerts", "retraining"},

@@ -2,7 +2,7 @@
 
 Exit codes: 0 done; 1 a fault in this project; 2 wrong input, argument or setting; 3 the warehouse; 4 the online store;
 5 a publication, run or promotion that was refused or failed; 6 the model registry; 7 an alert
-that was not delivered.
+that was not delivered; 8 the prediction service.
 """
 
 import sys

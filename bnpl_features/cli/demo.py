@@ -32,7 +32,7 @@ _NEXT = """[bold]Where to look next[/bold]
   {program} rollback --reason demo   one pointer write
   {program} models --audit           the risk models, and how they were promoted
   {program} serve                    the prediction service; docs/scoring.md is its page
-  make up   Dagster on this data: graph, runs, checks, schedules
+  make up   The console, Dagster, the prediction service and a simulated day, on this data
 """
 
 

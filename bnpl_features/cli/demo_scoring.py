@@ -94,7 +94,7 @@ def score_purchases(settings: Settings, url: str) -> None:
     by_checkout = load_model(model_registry(settings.model), "transaction_only", CHAMPION)
     with _service(url) as address:
         started = time.perf_counter()
-        answers = _post(f"{address}/v1/score/batch?reasons=all", {"purchases": purchases})["predictions"]
+        answers = post(f"{address}/v1/score/batch?reasons=all", {"purchases": purchases})["predictions"]
         seconds = time.perf_counter() - started
         single = [_timed_post(f"{address}/v1/score", purchase) for purchase in purchases]
     answered = [
@@ -182,7 +182,8 @@ def _wait_until_ready(url: str) -> None:
     )
 
 
-def _post(url: str, content: Mapping[str, Any]) -> Any:
+def post(url: str, content: Mapping[str, Any]) -> Any:
+    """The answer; raises OSError where nobody answers, and `ClickException` for a refusal."""
     body = json.dumps(content).encode()
     request = urllib.request.Request(url, body, {"content-type": "application/json"})
     try:
@@ -194,7 +195,7 @@ def _post(url: str, content: Mapping[str, Any]) -> Any:
 
 def _timed_post(url: str, content: Mapping[str, Any]) -> float:
     started = time.perf_counter()
-    _post(url, content)
+    post(url, content)
     return time.perf_counter() - started
 
 

@@ -1,17 +1,32 @@
-"""How experiments are shown: as tables, and as JSON."""
+"""Experiments as tables for people."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from bnpl_features.cli.output import console, print_table
+from bnpl_features.cli.output import console, moment, print_table
 
 if TYPE_CHECKING:
-    from bnpl_features.scoring.experiments.analysis import Report
-    from bnpl_features.scoring.experiments.definition import Experiment
+    from bnpl_features.console.figures.experiments import ExperimentFigure, Outcome
 
 
-def print_report(name: str, made: Report) -> None:
+def print_experiments(found: Iterable[ExperimentFigure]) -> None:
+    rows = [
+        (
+            one.name,
+            one.state,
+            moment(one.started_at),
+            ", ".join(f"{arm} {share:.2%}" for arm, share in one.shares.items()),
+            ", ".join(arm.name for arm in one.arms if arm.is_shadow),
+            one.stopped_because or one.reason,
+        )
+        for one in found
+    ]
+    print_table("Experiments", ("name", "state", "started (UTC)", "shares", "shadows", "why"), rows)
+
+
+def print_outcome(made: Outcome) -> None:
     rows = [
         (
             arm.arm + (" (shadow)" if arm.is_shadow else ""),
@@ -22,18 +37,12 @@ def print_report(name: str, made: Report) -> None:
             arm.default_rate,
             arm.precision,
         )
-        for arm in made.arms
+        for arm in made.report.arms
     ]
     columns = ("arm", "customers", "purchases", "mature", "approval rate", "default rate, approved", "precision")
-    print_table(f"Experiment {name}", columns, rows)
-    compared = [(one.arm, one.approval, one.defaults) for one in made.comparisons]
+    print_table(f"Experiment {made.experiment}", columns, rows)
+    compared = [(one.arm, one.approval, one.defaults) for one in made.report.comparisons]
     print_table("Less the control, valid at any look", ("arm", "approval", "defaults a purchase scored"), compared)
-    console.print(f"evidence against the split {made.evidence:.3g}; {made.left_out} customers changed their arm")
-
-
-def described(one: Experiment) -> dict[str, Any]:
-    import msgspec
-
-    described: dict[str, Any] = msgspec.to_builtins(one)
-    described.pop("allocation")
-    return described | {"shares": one.shares}
+    evidence, moved = made.report.evidence, made.report.left_out
+    console.print(f"evidence against the split {evidence:.3g}; {moved} customers changed their arm")
+    console.print("; ".join(made.harm) if made.harm else "no guardrail is touched")

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from dataclasses import asdict
 from datetime import datetime
 
 import click
 
 from bnpl_features.cli.experiment_arms import arm_and_share_of, arm_of, parted, share_of
-from bnpl_features.cli.experiment_tables import described, print_report
-from bnpl_features.cli.output import acting_user, console, moment, named_exit, print_json, print_table
+from bnpl_features.cli.experiment_tables import print_experiments, print_outcome
+from bnpl_features.cli.output import acting_user, console, named_exit, print_json, print_table
 from bnpl_features.cli.purchases import yesterday
 from bnpl_features.connect.data import open_warehouse
 from bnpl_features.connect.serving import guardrails_of, open_shelf
 from bnpl_features.settings import load_settings
 
-_SALT_BYTES = 8
 _REASON = click.option("--reason", required=True, help="Why; it lands in the definition and in the audit trail.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 
@@ -43,25 +40,18 @@ def start(name: str, arms: tuple[str, ...], shadows: tuple[str, ...], reason: st
 
     Example: bnpl-features experiments start autumn --arm champion=0.9 --arm new=0.1:behavioural@4 --reason "v4"
     """
-    from bnpl_features.scoring.experiments import definition
-    from bnpl_features.scoring.experiments.shelf import change
+    from bnpl_features.scoring.experiments.definition import Request
+    from bnpl_features.scoring.experiments.operating import start_experiment
 
     with named_exit():
         settings = load_settings()
-        request = definition.Request(
+        request = Request(
             name,
             tuple(arm_and_share_of(text, settings) for text in arms),
             tuple(arm_of(*parted(text, ":"), settings) for text in shadows),
         )
         with open_shelf(settings.scoring, settings.store) as shelf:
-            actor, salt, now = acting_user(), secrets.token_hex(_SALT_BYTES), time.time()
-            change(
-                shelf,
-                lambda found: definition.start(found, request, salt=salt, now=now, actor=actor, reason=reason),
-                act=f"start experiment {name}",
-                actor=actor,
-                reason=reason,
-            )
+            start_experiment(shelf, request, actor=acting_user(), reason=reason)
     console.print(f"experiment {name} is running")
 
 
@@ -74,20 +64,13 @@ def shares(name: str, arms: tuple[str, ...], reason: str) -> None:
 
     Example: bnpl-features experiments shares autumn --arm champion=0.5 --arm new=0.5 --reason "no harm in a week"
     """
-    from bnpl_features.scoring.experiments.definition import adjust
-    from bnpl_features.scoring.experiments.shelf import change
+    from bnpl_features.scoring.experiments.operating import adjust_shares
 
     with named_exit():
         settings = load_settings()
         wanted = {arm: share_of(share) for arm, share in (parted(text, "=") for text in arms)}
         with open_shelf(settings.scoring, settings.store) as shelf:
-            change(
-                shelf,
-                lambda found: adjust(found, name, wanted, now=time.time()),
-                act=f"change shares of experiment {name}",
-                actor=acting_user(),
-                reason=reason,
-            )
+            adjust_shares(shelf, name, wanted, actor=acting_user(), reason=reason)
     console.print(f"experiment {name} has its new shares")
 
 
@@ -99,19 +82,12 @@ def stop(name: str, reason: str) -> None:
 
     Example: bnpl-features experiments stop autumn --reason "decided: promote"
     """
-    from bnpl_features.scoring.experiments import definition
-    from bnpl_features.scoring.experiments.shelf import change
+    from bnpl_features.scoring.experiments.operating import stop_experiment
 
     with named_exit():
         settings = load_settings()
         with open_shelf(settings.scoring, settings.store) as shelf:
-            change(
-                shelf,
-                lambda found: definition.stop(found, name, now=time.time(), because=reason),
-                act=f"stop experiment {name}",
-                actor=acting_user(),
-                reason=reason,
-            )
+            stop_experiment(shelf, name, actor=acting_user(), reason=reason)
     console.print(f"experiment {name} is stopped")
 
 
@@ -122,27 +98,16 @@ def list_command(as_json: bool) -> None:
 
     Example: bnpl-features experiments list
     """
-    from bnpl_features.scoring.experiments.shelf import read_definitions
+    from bnpl_features.console.figures.experiments import experiments as all_experiments
 
     with named_exit():
         settings = load_settings()
         with open_shelf(settings.scoring, settings.store) as shelf:
-            found = read_definitions(shelf).experiments
+            found = all_experiments(shelf)[::-1]
     if as_json:
-        print_json([described(one) for one in found])
+        print_json([asdict(one) | {"shares": one.shares} for one in found])
         return
-    rows = [
-        (
-            one.name,
-            one.state.value,
-            moment(one.started_at),
-            ", ".join(f"{arm} {share:.2%}" for arm, share in one.shares.items()),
-            ", ".join(arm.name for arm in one.arms if arm.is_shadow),
-            one.stopped_because or one.reason,
-        )
-        for one in found
-    ]
-    print_table("Experiments", ("name", "state", "started (UTC)", "shares", "shadows", "why"), rows)
+    print_experiments(found)
 
 
 @experiments.command()
@@ -154,24 +119,24 @@ def report(name: str, as_of: datetime | None, as_json: bool) -> None:
 
     Example: bnpl-features experiments report autumn
     """
-    from bnpl_features.scoring.experiments.guardrails import harm_of
-    from bnpl_features.scoring.experiments.reporting import report_on
-    from bnpl_features.scoring.experiments.shelf import read_definitions
+    from bnpl_features.console.figures.experiments import outcome
 
     with named_exit():
         settings = load_settings()
         with open_shelf(settings.scoring, settings.store) as shelf:
-            found = read_definitions(shelf).named(name)
-        warehouse = open_warehouse(settings.warehouse)
-        source = settings.source.checkout_sql(warehouse.columns(settings.source.relation))
-        day = as_of.date() if as_of else yesterday()
-        made = report_on(warehouse, source, found, as_of=day, maturity_days=settings.model.maturity_days)
-        harm = harm_of(made, guardrails_of(settings.scoring))
+            made = outcome(
+                shelf,
+                open_warehouse(settings.warehouse),
+                settings.source,
+                name,
+                as_of=as_of.date() if as_of else yesterday(),
+                maturity_days=settings.model.maturity_days,
+                guardrails=guardrails_of(settings.scoring),
+            )
     if as_json:
-        print_json(asdict(made) | {"harm": harm})
+        print_json(asdict(made.report) | {"harm": made.harm})
         return
-    print_report(name, made)
-    console.print("; ".join(harm) if harm else "no guardrail is touched")
+    print_outcome(made)
 
 
 @experiments.command()

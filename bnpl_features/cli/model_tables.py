@@ -5,15 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from bnpl_features.cli.output import print_table
+from bnpl_features.cli.output import moment, print_table
 
 if TYPE_CHECKING:
+    from bnpl_features.console.figures.models import Models
     from bnpl_features.risk_model.ablation import GroupContribution
     from bnpl_features.risk_model.bootstrap import Interval
     from bnpl_features.risk_model.evaluation import Evaluation
     from bnpl_features.risk_model.segments import Segment
 
 _SHOWN_OF_A_GROUP = ("roc_auc", "discrimination_ratio", "high_risk_precision")
+
+
+def print_models(found: Models, *, figures: bool, audit: bool) -> None:
+    rows = [
+        (
+            one.name,
+            one.number,
+            ", ".join(one.aliases),
+            moment(one.created_at),
+            one.fingerprint[:12],
+            one.training_set[:12],
+            one.layout[:12],
+        )
+        for one in found.versions
+    ]
+    columns: tuple[str, ...]
+    columns = ("model", "version", "alias", "registered (UTC)", "fingerprint", "training set", "layout")
+    print_table("Models", columns, rows)
+    for name in found.names if figures else ():
+        judged = found.judged_of(name)
+        if judged:
+            shown = {f"{one.role} {one.number}": one.figures for one in judged} | {"rules": judged[0].rules}
+            print_table(f"{name}, on its own test purchases", ("metric", *shown), _by_metric(shown))
+    if audit:
+        columns = ("at (UTC)", "model", "version", "previous", "outcome", "actor", "reason")
+        acts = [(moment(a.at), a.model, a.version, a.previous, a.outcome, a.actor, a.reason) for a in found.attempts]
+        print_table("Promotions", columns, acts)
 
 
 def print_evaluation(evaluation: Evaluation) -> None:

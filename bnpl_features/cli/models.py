@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bnpl_features.cli.model_tables import print_ablation, print_evaluation, print_segments
-from bnpl_features.cli.output import acting_user, console, moment, named_exit, print_json, print_table, progress_bar
+from bnpl_features.cli.model_tables import print_ablation, print_evaluation, print_models, print_segments
+from bnpl_features.cli.output import acting_user, console, named_exit, print_json, progress_bar
 from bnpl_features.cli.purchases import yesterday
 from bnpl_features.connect.data import open_warehouse
-from bnpl_features.connect.models import model_registry, training_spec
+from bnpl_features.connect.models import model_registry, training_set_behind, training_spec
 from bnpl_features.errors import InputError
 from bnpl_features.features.catalog import set_named
 from bnpl_features.features.segment import SEGMENTS, Segment, segment_named
@@ -32,40 +33,23 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 
 
 @click.command()
+@click.option("--figures", is_flag=True, help="Also how champions and challengers were judged, with intervals.")
 @click.option("--audit", is_flag=True, help="Also list promotions and refusals, newest first.")
 @_JSON
-def models(audit: bool, as_json: bool) -> None:
+def models(figures: bool, audit: bool, as_json: bool) -> None:
     """List the registered models.
 
     Example: bnpl-features models --audit
     """
-    from bnpl_features.risk_model.promotion import promotions
-    from bnpl_features.risk_model.registry import versions
+    from bnpl_features.console.figures.models import models as all_models
 
     with named_exit():
-        registry = model_registry(load_settings().model)
-        found = [version for name in _ALL_NAMES for version in versions(registry, name)]
-        acts = promotions(registry) if audit else []
+        found = all_models(model_registry(load_settings().model))
     if as_json:
-        print_json({"models": [version.__dict__ for version in found], "promotions": acts})
+        made = asdict(found)
+        print_json({"models": made["versions"], "judged": made["judged"], "promotions": made["attempts"]})
         return
-    rows = [
-        (
-            version.name,
-            version.number,
-            ", ".join(version.aliases),
-            moment(version.created_at),
-            version.tags.get("fingerprint", "")[:12],
-            version.tags.get("training_set", "")[:12],
-            version.tags.get("layout", "")[:12],
-        )
-        for version in found
-    ]
-    columns = ("model", "version", "alias", "registered (UTC)", "fingerprint", "training set", "layout")
-    print_table("Models", columns, rows)
-    if audit:
-        columns = ("at (UTC)", "model", "version", "previous", "outcome", "actor", "reason")
-        print_table("Promotions", columns, [(moment(float(act.pop("at"))), *act.values()) for act in acts])
+    print_models(found, figures=figures, audit=audit)
 
 
 @click.command()
@@ -187,9 +171,10 @@ def evaluate(which: str, segments: bool, ablation: bool, resamples: int | None, 
 @click.command()
 @click.argument("name", type=click.Choice(_ALL_NAMES))
 @click.option("--version", "which", default="challenger", show_default=True, help="An alias or a number.")
-@click.option("--reason", required=True, help="Why; it is kept with the figures.")
+@click.option("--reason", help="Why; it is kept with the figures.")
 @click.option("--force", is_flag=True, help="Pass the gate by, as to go back to an older version.")
-def promote(name: str, which: str, reason: str, force: bool) -> None:
+@click.option("--check", is_flag=True, help="Only say what the gate would; change and record nothing.")
+def promote(name: str, which: str, reason: str | None, force: bool, check: bool) -> None:
     """Make a version the champion, if it is not worse on the agreed metrics.
 
     Ends with 5 where it is refused; the figures say why, and the attempt is kept.
@@ -197,25 +182,32 @@ def promote(name: str, which: str, reason: str, force: bool) -> None:
     Example: bnpl-features promote behavioural --reason "trained on October"
     """
     from bnpl_features.risk_model.promotion import promote as promote_version
-    from bnpl_features.risk_model.registry import load_model
+    from bnpl_features.risk_model.promotion import try_gate
 
-    with named_exit():
+    if not (reason or check):
+        raise click.UsageError("say why with --reason; or only --check")
+    with named_exit(), progress_bar("resamples") as report:
         chosen = load_settings().model
         registry = model_registry(chosen)
-        training = _training_set(chosen, load_model(registry, name, which).provenance)
-        attempt = promote_version(
-            registry,
-            name,
-            training,
-            which=which,
-            actor=acting_user(),
-            reason=reason,
-            force=force,
-            resamples=chosen.resamples,
-            threads=chosen.threads,
-        )
-    for finding in attempt.findings:
+        training = training_set_behind(chosen, registry, name, which)
+        measured: dict[str, Any] = {
+            "which": which,
+            "resamples": chosen.resamples,
+            "threads": chosen.threads,
+            "report": partial(report, "gate"),
+        }
+        if check:
+            findings, objections = try_gate(registry, name, training, **measured)
+        else:
+            attempt = promote_version(
+                registry, name, training, actor=acting_user(), reason=reason or "", force=force, **measured
+            )
+            findings = attempt.findings
+    for finding in findings:
         console.print(str(finding), highlight=False)
+    if check:
+        console.print("the gate would refuse it" if objections else "the gate would let it pass")
+        return
     before = f", {attempt.previous} was it before" if attempt.previous else ""
     console.print(f"version {attempt.version} of {name} is the champion ({attempt.outcome}){before}")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import getpass
 import json
+import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any
@@ -22,7 +23,8 @@ _errors = Console(stderr=True)
 
 
 def print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, default=_plain) + "\n")
+    """What no JSON number can say (infinite, not known) is null."""
+    sys.stdout.write(json.dumps(_sayable(value), indent=2, default=_plain, allow_nan=False) + "\n")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -76,6 +78,14 @@ def acting_user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container whose user has no name
         return "operator"
+
+
+def _sayable(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _sayable(one) for key, one in value.items()}
+    return [_sayable(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def _plain(value: object) -> object:

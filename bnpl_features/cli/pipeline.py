@@ -1,29 +1,23 @@
-"""The command that runs the Dagster graph."""
+"""The command that runs the Dagster graph, and how the library starts the code location."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
 
-from bnpl_features.cli.output import console, named_exit
+from bnpl_features.cli.output import named_exit
 from bnpl_features.cli.purchases import yesterday
-from bnpl_features.connect.data import store_url
 from bnpl_features.settings import DEFAULT_FILE, FILE_VARIABLE, load_settings
-from bnpl_features.store.address import without_password
 
 DAILY_JOB, CHECKED_JOB, BACKFILL_JOB = "daily_features", "checked_features", "backfill_features"
 OVERRIDE_TAG = "bnpl/drift_override"
-STOP_SECONDS = 8
 DAY = click.DateTime(["%Y-%m-%d"])
 
 
@@ -64,57 +58,6 @@ def run(
             code = launch(job, chosen, tags)
             if code:
                 sys.exit(code)
-
-
-@click.command()
-@click.option(
-    "--port", type=click.IntRange(1, 65_535), default=3000, show_default=True, help="Of Dagster's UI, on 127.0.0.1."
-)
-def up(port: int) -> None:
-    """Open Dagster (UI and daemon) on this project's data, and keep the embedded store running beside it.
-
-    Example: bnpl-features up --port 3333
-    """
-    if not _is_free(port):
-        raise click.BadParameter(f"port {port} is in use; choose another with --port")
-    # Until Dagster runs: leave by way of the blocks below, which stop the embedded store.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    with named_exit(), store_url(load_settings().store) as url:
-        variables = environment()
-        dagster = [sys.executable, "-m", "dagster"]
-        # Feature groups may run side by side; publications, whose pool keeps the default limit of one, never do.
-        subprocess.run([*dagster, "instance", "concurrency", "set", "warehouse", "4"], env=variables, check=True)
-        console.print(f"store at {without_password(url)}; Dagster at http://127.0.0.1:{port} (Ctrl-C stops both)")
-        command = [*dagster, "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
-        _until_stopped(subprocess.Popen(command, cwd=code_location(), env=variables, start_new_session=True))
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as listener, suppress(OSError):
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        return True
-    return False
-
-
-def _until_stopped(process: subprocess.Popen[bytes]) -> None:
-    """Wait for the process, the head of a session; on Ctrl-C or SIGTERM ask it to stop, then end what is left."""
-
-    def ask_to_stop(number: int, frame: object) -> None:
-        process.terminate()
-        signal.alarm(STOP_SECONDS)
-
-    def end(number: int, frame: object) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-
-    signal.signal(signal.SIGALRM, end)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask_to_stop)
-    process.wait()
-    signal.alarm(0)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def launch(job: str, days: list[str], tags: dict[str, str], select: Sequence[str] = ()) -> int:

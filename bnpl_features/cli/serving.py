@@ -9,19 +9,15 @@ from rich.markup import escape
 
 from bnpl_features.cli.output import acting_user, console, moment, named_exit, print_json, print_table
 from bnpl_features.connect.data import open_reader, open_target
-from bnpl_features.errors import StoreUnavailable, VersionMissing
+from bnpl_features.errors import StoreUnavailable
 from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.settings import load_settings
 from bnpl_features.store.connection import named_errors, url_of
 from bnpl_features.store.reading.lookup import Status
 from bnpl_features.store.retirement import retire
-from bnpl_features.store.switching import activate as activate_version
-from bnpl_features.store.switching import roll_back
-from bnpl_features.store.target import Target
+from bnpl_features.store.switching import roll_back, switch_to
 from bnpl_features.store.versions import (
-    State,
     Version,
-    active_version,
     audit_trail,
     list_versions,
 )
@@ -101,13 +97,7 @@ def activate(version: int, reason: str) -> None:
     Example: bnpl-features activate 12 --reason "model v7 was trained on it"
     """
     with named_exit(), open_target(load_settings().store) as target, named_errors(url_of(target.client)):
-        found = _found(target, version)
-        keyspace = target.keyspace.of(found.feature_set)
-        if found.state is State.VERIFIED:
-            expected = active_version(target.client, keyspace)
-            activate_version(target.client, keyspace, version, expected=expected, actor=acting_user(), reason=reason)
-        else:
-            roll_back(target.client, keyspace, version, actor=acting_user(), reason=reason)
+        switch_to(target.client, target.keyspace, version, actor=acting_user(), reason=reason)
     console.print(f"version {version} is active")
 
 
@@ -145,13 +135,6 @@ def retire_command(version: int, reason: str, grace_seconds: float) -> None:
     with named_exit(), open_target(load_settings().store) as target, named_errors(url_of(target.client)):
         retire(target.client, target.keyspace, version, actor=acting_user(), reason=reason, grace_seconds=grace_seconds)
     console.print(f"version {version} is retired")
-
-
-def _found(target: Target, number: int) -> Version:
-    for version in list_versions(target.client, target.keyspace):
-        if version.number == number:
-            return version
-    raise VersionMissing(f"there is no version {number}; `bnpl-features versions` lists what there is")
 
 
 def _as_dict(version: Version) -> dict[str, object]:

@@ -16,11 +16,11 @@ import click
 
 from bnpl_features.cli.output import console, moment, named_exit, print_json, print_table
 from bnpl_features.connect.data import open_target, open_warehouse
-from bnpl_features.connect.streaming import open_source
-from bnpl_features.errors import InputError, StreamFull
+from bnpl_features.connect.streaming import open_source, redis_producer
+from bnpl_features.errors import StreamFull
 from bnpl_features.features.velocity import KEPT
 from bnpl_features.settings import Settings, load_settings
-from bnpl_features.store.connection import connect, named_errors, url_of
+from bnpl_features.store.connection import named_errors, url_of
 from bnpl_features.store.target import Target
 from bnpl_features.store.velocity import letters
 from bnpl_features.streaming.source import Source
@@ -96,7 +96,7 @@ def dead_letters(count: int, retry: bool, as_json: bool) -> None:
     with named_exit(), open_target(settings.store) as target, named_errors(url_of(target.client)):
         found = letters.newest(target.client, target.keyspace, count)
         if retry:
-            _producer(settings.streaming, target).append([letter.payload for letter in found])
+            redis_producer(settings.streaming, target).append([letter.payload for letter in found])
             letters.remove(target.client, target.keyspace, found)
     if as_json:
         print_json([letter.__dict__ | {"payload": letter.payload.decode(errors="replace")} for letter in found])
@@ -117,7 +117,7 @@ def replay(path: Path) -> None:
     with named_exit():
         settings = load_settings()
     with named_exit(), open_target(settings.store) as target, named_errors(url_of(target.client)):
-        producer = _producer(settings.streaming, target)
+        producer = redis_producer(settings.streaming, target)
         sent = 0
         payloads = _payloads(path)
         while chunk := list(islice(payloads, _AT_ONCE)):
@@ -163,16 +163,6 @@ def _opened() -> Iterator[tuple[Settings, Target, Source]]:
             open_source(settings.streaming, target) as source,
         ):
             yield settings, target, source
-
-
-def _producer(settings: Any, target: Any) -> Any:
-    from bnpl_features.streaming.redis_source import RedisProducer
-
-    if settings.source != "redis":
-        raise InputError(f"streaming.source is {settings.source}: send events with the broker's own tools")
-    client = connect(settings.url) if settings.url else target.client
-    stream_name = settings.topic or target.keyspace.purchases
-    return RedisProducer(client, stream_name, settings.group, settings.most_waiting, settings.kept_hours)
 
 
 def _payloads(path: Path) -> Iterator[bytes]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bnpl_features.retraining.decision import Policy
     from bnpl_features.risk_model.registry import Registry
     from bnpl_features.risk_model.training_query import TrainingSpec
+    from bnpl_features.risk_model.training_set import TrainingSet
 
 
 def training_spec(settings: ModelSettings, as_of: date, days: int | None = None) -> TrainingSpec:
@@ -38,6 +39,14 @@ def champion_training(settings: ModelSettings, name: str = "behavioural") -> tup
     version = version_of(model_registry(settings), name, CHAMPION)
     partitions = read_training_set(settings.training_sets / version.tags["training_set"]).spec.partitions
     return (partitions[0], partitions[-1]), f"{name} {version.number}"
+
+
+def training_set_behind(settings: ModelSettings, registry: Registry, name: str, which: str) -> TrainingSet:
+    """What a version was trained on; raises `ModelMissing`, also where that is not in `model.folder`."""
+    from bnpl_features.risk_model.registry import version_of
+    from bnpl_features.risk_model.training_set import read_training_set
+
+    return read_training_set(settings.training_sets / version_of(registry, name, which).tags.get("training_set", ""))
 
 
 def model_registry(settings: ModelSettings) -> Registry:

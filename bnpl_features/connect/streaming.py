@@ -7,11 +7,11 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from bnpl_features.connect.extras import extra
-from bnpl_features.errors import StreamUnavailable
+from bnpl_features.errors import InputError, StreamUnavailable
 from bnpl_features.settings import StreamingSettings
 from bnpl_features.store.connection import connect
 from bnpl_features.store.target import Target
-from bnpl_features.streaming.redis_source import RedisSource
+from bnpl_features.streaming.redis_source import RedisProducer, RedisSource
 
 if TYPE_CHECKING:
     from bnpl_features.streaming.source import Source
@@ -40,3 +40,12 @@ def open_source(settings: StreamingSettings, target: Target) -> Iterator[Source]
     finally:
         with suppress(StreamUnavailable):
             source.close()
+
+
+def redis_producer(settings: StreamingSettings, target: Target) -> RedisProducer:
+    """Who sends events to the stream that `redis` workers read; raises `InputError` where the broker is another."""
+    if settings.source != "redis":
+        raise InputError(f"streaming.source is {settings.source}: send events with the broker's own tools")
+    client = connect(settings.url) if settings.url else target.client
+    stream = settings.topic or target.keyspace.purchases
+    return RedisProducer(client, stream, settings.group, settings.most_waiting, settings.kept_hours)

@@ -90,11 +90,17 @@ def bin_labels(feature: Feature) -> tuple[str, ...]:
         whole = [0, *map(int, edges(feature))]
         spans = (str(low) if low + 1 == high else f"{low}–{high - 1}" for low, high in pairwise(whole))
         return (*spans, f"from {whole[-1]}")
-    marks = [f"{edge:.3g}" for edge in edges(feature)]
+    marks = [edge_label(edge) for edge in edges(feature)]
     first, last = f"under {marks[0]}", f"from {marks[-1]}"
     if storage.scale is Scale.LINEAR:
         first, last = marks[0], marks[-1] = f"{storage.low:g}", f"{storage.high:g}"
     return (first, *(f"{low}–{high}" for low, high in pairwise(marks)), last)
+
+
+def edge_label(edge: float) -> str:
+    """Three digits that count, thousands in full."""
+    rounded = f"{edge:.3g}"
+    return f"{float(rounded):,.0f}" if abs(edge) >= 1_000 else rounded
 
 
 def feature_column(feature: Feature) -> ProfiledColumn:

@@ -47,15 +47,16 @@ def read_findings(
     subject: str = "",
     segment: str = "",
     measure: str = "",
+    verdict: str = "",
 ) -> dict[date, list[Finding]]:
-    """Findings by day, oldest first; `subject`, `segment` and `measure` narrow them. Empty before the first report."""
-    given = {"subject": subject, "segment": segment, "measure": measure}
+    """Findings by day, oldest first; `subject` and what follows it narrow them. Empty before the first report."""
+    given = {"subject": subject, "segment": segment, "measure": measure, "verdict": verdict}
     narrowed = "".join(f" AND {column} = @{column}" for column, value in given.items() if value)
     query = Query(
         f"SELECT {', '.join(column.name for column in FINDINGS.columns)}\nFROM {FINDINGS.name}\n"
         f"WHERE {PARTITION_COLUMN} BETWEEN @first AND @last{narrowed}\n"
         f"ORDER BY {PARTITION_COLUMN}, subject, segment, feature, measure, reference",
-        {"first": first, "last": last, **{column: value for column, value in given.items() if value}},
+        {"first": first, "last": last, **{column: str(value) for column, value in given.items() if value}},
     )
     found: dict[date, list[Finding]] = {}
     try:

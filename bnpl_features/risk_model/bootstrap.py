@@ -36,15 +36,30 @@ class Interval:
         return f"{self.value:.4g} ({self.low:.4g} to {self.high:.4g})"
 
 
+Report = Callable[[int, int], None]
+"""Told after each step how many are done, of how many."""
+
+
+def to_nobody(done: int, total: int) -> None:
+    pass
+
+
 def intervals(
-    measure: Measure, customer: NDArray[np.int32], *, resamples: int = RESAMPLES, seed: int = 0
+    measure: Measure,
+    customer: NDArray[np.int32],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    report: Report = to_nobody,
 ) -> dict[str, Interval]:
     """The measure's figures with their intervals; `customer` says whose each purchase is, shape [rows].
 
     The same seed gives the same intervals. With `resamples` 0 the bounds are NaN.
     """
-    whole = measure(None)
-    drawn = [measure(weights) for weights in resampled(customer, resamples, seed)]
+    whole, drawn = measure(None), []
+    for done, weights in enumerate(resampled(customer, resamples, seed), start=1):
+        drawn.append(measure(weights))
+        report(done, resamples)
     return {name: _interval(value, np.array([one[name] for one in drawn])) for name, value in whole.items()}
 
 

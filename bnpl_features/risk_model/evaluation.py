@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bnpl_features.risk_model.bootstrap import RESAMPLES, Interval, intervals
+from bnpl_features.risk_model.bootstrap import RESAMPLES, Interval, Report, intervals, to_nobody
 from bnpl_features.risk_model.metrics import (
     METRICS,
     PROBABILITY_METRICS,
@@ -100,6 +100,7 @@ def evaluate_scores(
     *,
     threshold: float = HIGH_RISK_THRESHOLD,
     resamples: int = RESAMPLES,
+    report: Report = to_nobody,
 ) -> Evaluation:
     """The same for any scores of the rows, each of shape [rows]; what is called `rules` has no probabilities."""
     defaulted = np.asarray(training.defaulted[rows])
@@ -116,7 +117,8 @@ def evaluate_scores(
             flat |= {f"{one} - {other}/{metric}": drawn[one][metric] - drawn[other][metric] for metric in shared}
         return flat
 
-    found = intervals(measure, np.asarray(training.customer[rows]), resamples=resamples, seed=training.spec.seed)
+    customer, seed = np.asarray(training.customer[rows]), training.spec.seed
+    found = intervals(measure, customer, resamples=resamples, seed=seed, report=report)
     return Evaluation(
         training.fingerprint,
         training.days_of(rows),

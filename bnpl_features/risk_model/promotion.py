@@ -15,7 +15,7 @@ from datetime import date
 from typing import Any
 
 from bnpl_features.errors import PromotionRefused
-from bnpl_features.risk_model.bootstrap import RESAMPLES, Interval
+from bnpl_features.risk_model.bootstrap import RESAMPLES, Interval, Report, to_nobody
 from bnpl_features.risk_model.evaluation import evaluate_scores, score_rows
 from bnpl_features.risk_model.metrics import LOWER_IS_BETTER
 from bnpl_features.risk_model.model import Model
@@ -98,7 +98,13 @@ class Promotion:
 
 
 def examine(
-    challenger: Model, champion: Model | None, training: TrainingSet, *, resamples: int = RESAMPLES, threads: int = 1
+    challenger: Model,
+    champion: Model | None,
+    training: TrainingSet,
+    *,
+    resamples: int = RESAMPLES,
+    threads: int = 1,
+    report: Report = to_nobody,
 ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     """The findings of the gate, and objections in words; without objections the challenger may pass."""
     rows = training.test
@@ -108,7 +114,7 @@ def examine(
         CHAMPION if champion else RULES: before,
         CHALLENGER: score_rows(challenger, training, rows, threads=threads),
     }
-    evaluation = evaluate_scores(scores, training, rows, resamples=resamples)
+    evaluation = evaluate_scores(scores, training, rows, resamples=resamples, report=report)
     (difference,) = evaluation.differences.values()
     old, new = (evaluation.figures[name] for name in scores)
     findings = tuple(
@@ -136,6 +142,7 @@ def promote(
     force: bool = False,
     resamples: int = RESAMPLES,
     threads: int = 1,
+    report: Report = to_nobody,
 ) -> Promotion:
     """Make a version the champion if the gate lets it pass, and write down the attempt with all its figures.
 
@@ -144,14 +151,10 @@ def promote(
     """
     if not reason.strip():
         raise PromotionRefused(f"{name} was not promoted: a promotion needs a reason; give one")
-    challenger = load_model(registry, name, which)
-    champion = _champion(registry, name)
-    if champion and champion.version == challenger.version:
-        raise PromotionRefused(f"version {champion.version} of {name} is the champion already; choose another version")
-    of_all = None if champion or name in MODEL_NAMES else _champion(registry, BEHAVIOURAL)
-    findings, objections = examine(challenger, champion or of_all, training, resamples=resamples, threads=threads)
+    challenger, against, previous = _candidates(registry, name, which)
+    findings, objections = examine(challenger, against, training, resamples=resamples, threads=threads, report=report)
     outcome = PROMOTED if not objections else FORCED if force else REFUSED
-    attempt = Promotion(name, challenger.version, champion.version if champion else None, outcome, findings, objections)
+    attempt = Promotion(name, challenger.version, previous, outcome, findings, objections)
     with named_errors(registry.url):
         run_id = _record(registry, attempt, training, actor, reason)
         if outcome != REFUSED:
@@ -164,6 +167,21 @@ def promote(
             + "\ntrain on newer or more purchases; or promote with --force, whose reason is kept"
         )
     return attempt
+
+
+def try_gate(
+    registry: Registry,
+    name: str,
+    training: TrainingSet,
+    *,
+    which: str = CHALLENGER,
+    resamples: int = RESAMPLES,
+    threads: int = 1,
+    report: Report = to_nobody,
+) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """What the gate would say now, as `examine` does: nothing is changed, and nothing recorded."""
+    challenger, against, _ = _candidates(registry, name, which)
+    return examine(challenger, against, training, resamples=resamples, threads=threads, report=report)
 
 
 def promotions(registry: Registry, most: int = 50) -> list[dict[str, str]]:
@@ -182,6 +200,15 @@ def _switch(registry: Registry, attempt: Promotion) -> None:
     registry.client.set_registered_model_alias(registered, CHAMPION, str(attempt.version))
     if CHALLENGER in version_of(registry, attempt.name, str(attempt.version)).aliases:
         registry.client.delete_registered_model_alias(registered, CHALLENGER)
+
+
+def _candidates(registry: Registry, name: str, which: str) -> tuple[Model, Model | None, int | None]:
+    """The version that is to be champion, the model that scores those customers now, and the champion's number."""
+    challenger, champion = load_model(registry, name, which), _champion(registry, name)
+    if champion and champion.version == challenger.version:
+        raise PromotionRefused(f"version {champion.version} of {name} is the champion already; choose another version")
+    of_all = None if champion or name in MODEL_NAMES else _champion(registry, BEHAVIOURAL)
+    return challenger, champion or of_all, champion.version if champion else None
 
 
 def _champion(registry: Registry, name: str) -> Model | None:

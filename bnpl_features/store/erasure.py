@@ -94,6 +94,19 @@ def tombstones(client: StoreClient, keyspace: Keyspace) -> list[Tombstone]:
     return sorted(found, key=lambda tombstone: tombstone.at, reverse=True)
 
 
+def tombstone_of(
+    client: StoreClient, keyspace: Keyspace, keys: Sequence[CustomerKey], customer_id: str
+) -> Tombstone | None:
+    """The customer's, under the first of the keys that has one."""
+    for key in keys:
+        digest = key.digest(customer_id)
+        value = client.hget(keyspace.erased, f"{key.check}:{digest.hex()}")
+        if value is not None:
+            act = json.loads(value)
+            return Tombstone(key.check, digest, float(act["at"]), act["actor"], act["reason"])
+    return None
+
+
 def erased_among(
     client: StoreClient, keyspace: Keyspace, keys: Sequence[CustomerKey], customer_ids: Iterable[str]
 ) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bnpl_features.errors import VersionMissing
@@ -45,10 +45,14 @@ def retire(
     actor: str,
     reason: str,
     grace_seconds: float = GRACE_SECONDS,
+    report: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Remove a version's records in small steps; raises `VersionMissing` for the active one or one in its grace."""
+    """Remove a version's records in small steps; raises `VersionMissing` for the active one or one in its grace.
+
+    `report` is told after each step how many buckets are removed, of how many.
+    """
     _mark_for_removal(client, keyspace, version, State.RETIRING, actor, reason, grace_seconds)
-    _remove(client, keyspace, version)
+    _remove(client, keyspace, version, report)
 
 
 def fail(client: StoreClient, keyspace: Keyspace, version: int, *, actor: str, reason: str) -> None:
@@ -107,13 +111,19 @@ def _mark_for_removal(
         )
 
 
-def _remove(client: StoreClient, keyspace: Keyspace, version: int) -> None:
+def _remove(
+    client: StoreClient,
+    keyspace: Keyspace,
+    version: int,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
     buckets = int(client.hget(keyspace.states, f"{version}:buckets") or 0)
     prefix = keyspace.bucket_prefix(version)
     for start in range(0, buckets, _UNLINK_STEP):
         keys = [prefix + b"%d" % bucket for bucket in range(start, min(start + _UNLINK_STEP, buckets))]
         for _ in each(client, keys, lambda key: command(b"UNLINK", key)):
             pass
+        report(start + len(keys), buckets)
         time.sleep(_UNLINK_PAUSE_SECONDS)
     with client.pipeline(transaction=True) as pipeline:
         pipeline.zrem(keyspace.versions, str(version))

@@ -9,7 +9,7 @@ from bnpl_features.store.connection import StoreClient
 from bnpl_features.store.erasure import settle_erasures
 from bnpl_features.store.failover import TRANSIENT, persistently
 from bnpl_features.store.keyspace import FIRST_SET, Keyspace
-from bnpl_features.store.versions import active_version, retained_versions, run_script
+from bnpl_features.store.versions import State, active_version, list_versions, retained_versions, run_script
 
 
 def activate(
@@ -39,6 +39,20 @@ def roll_back(
         raise VersionMissing(f"version {target} is not retained (retained: {listed}), so it cannot be rolled back to")
     _switch(client, keyspace, target, current, "rollback", actor, reason)
     return target, current
+
+
+def switch_to(client: StoreClient, keyspace: Keyspace, version: int, *, actor: str, reason: str) -> str:
+    """Switch to a version by its number alone, whichever set it is of: forwards where it is verified, back where it is
+    retained; returns its set. Raises what `activate` and `roll_back` raise, `VersionMissing` where there is none."""
+    found = next((one for one in list_versions(client, keyspace) if one.number == version), None)
+    if found is None:
+        raise VersionMissing(f"there is no version {version}; `bnpl-features versions` lists what there is")
+    own = keyspace.of(found.feature_set)
+    if found.state is State.VERIFIED:
+        activate(client, own, version, expected=active_version(client, own), actor=actor, reason=reason)
+    else:
+        roll_back(client, own, version, actor=actor, reason=reason)
+    return found.feature_set
 
 
 def withdraw(client: StoreClient, keyspace: Keyspace, *, actor: str, reason: str) -> int:

@@ -6,7 +6,7 @@ staging -> verified -> active -> retained -> retiring -> (gone),    failed from 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -90,20 +90,20 @@ def list_versions(client: StoreClient, keyspace: Keyspace) -> list[Version]:
 
 def audit_trail(client: StoreClient, keyspace: Keyspace, count: int = 50) -> list[AuditEntry]:
     """The newest acts first."""
-    entries = []
-    for _, fields in client.xrevrange(keyspace.audit, count=count) or []:
-        entry = {text(key): text(value) for key, value in (fields or {}).items()}
-        entries.append(
-            AuditEntry(
-                at=float(entry["at"]),
-                act=entry["act"],
-                version=int(entry["version"]),
-                previous=entry["previous"],
-                actor=entry["actor"],
-                reason=entry["reason"],
-            )
-        )
-    return entries
+    return [audit_entry(fields or {}) for _, fields in client.xrevrange(keyspace.audit, count=count) or []]
+
+
+def audit_entry(fields: Mapping[Any, Any]) -> AuditEntry:
+    """An entry of the stream, as the store answers it."""
+    entry = {text(key): text(value) for key, value in fields.items()}
+    return AuditEntry(
+        at=float(entry["at"]),
+        act=entry["act"],
+        version=int(entry["version"]),
+        previous=entry["previous"],
+        actor=entry["actor"],
+        reason=entry["reason"],
+    )
 
 
 def allocate(client: StoreClient, keyspace: Keyspace, buckets: int, key_check: str) -> int:

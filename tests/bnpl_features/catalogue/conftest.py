@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from bnpl_features.catalogue.entries import Catalogue
 from bnpl_features.catalogue.observations import live_catalogue
@@ -21,10 +20,12 @@ from bnpl_features.drift.limits import Limits
 from bnpl_features.features.catalog import GROUPS, SETS
 from bnpl_features.risk_model.registry import CHAMPION, Registry, open_registry, register
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
+from tests.browser import browser, complaints_of
 from tests.lender import SPEC, Lender
 
 DAYS = SPEC.partitions[-4:]
-BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+
+__all__ = ["browser"]
 
 
 @dataclass(frozen=True)
@@ -58,20 +59,6 @@ def live(observatory: Observatory) -> Catalogue:
     return observatory.catalogue()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Not for the session: while Playwright runs, its thread has an event loop, and other tests could start none."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("CI has no browser; apt-get install chromium-headless-shell")
-        pytest.skip("no Chromium is installed")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
 @pytest.fixture(scope="session")
 def page_file(live: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("page") / "catalogue.html"
@@ -84,9 +71,7 @@ def page(browser: Browser, page_file: Path) -> Iterator[Page]:
     """The page as opened from the disk; whatever it complains of fails the test."""
     context = browser.new_context(viewport={"width": 1200, "height": 900})
     opened = context.new_page()
-    complaints: list[str] = []
-    opened.on("console", lambda message: complaints.append(message.text))
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    complaints = complaints_of(opened)
     requests: list[str] = []
     opened.on("request", lambda request: requests.append(request.url))
     opened.goto(page_file.as_uri())

@@ -24,6 +24,7 @@ THAT_READ_SETTINGS = {
     "backfill": ("--from", "2026-03-01", "--to", "2026-03-02"),
     "up": ("--port", "45123"),
     "get": ("someone",),
+    "customer": ("someone",),
     "versions": (),
     "activate": ("1", "--reason", "x"),
     "rollback": ("--reason", "x"),
@@ -37,9 +38,16 @@ THAT_READ_SETTINGS = {
     "models": (),
     "drift": (),
     "drift-reference": (),
+    "drift-map": (),
+    "drift-distribution": ("volume", "txn_count_7d"),
     "promote": ("behavioural", "--reason", "x"),
     "serve": (),
     "doctor": (),
+    "console": ("--development",),
+    "audit": (),
+    "overview": (),
+    "simulate-day": (),
+    "serving": (),
     "metrics": (),
     "demo": (),
     "demo-drift": (),
@@ -53,7 +61,9 @@ THAT_READ_SETTINGS = {
 
 
 def test_the_commands_are_these() -> None:
-    assert sorted({*THAT_READ_SETTINGS, "features", "api-key", "experiments", "sets", "stream"}) == COMMANDS
+    others = {"features", "api-key", "console-user", "experiments", "sets", "stream", "completion"}
+
+    assert sorted({*THAT_READ_SETTINGS, *others}) == COMMANDS
 
 
 @pytest.mark.parametrize("name", COMMANDS)

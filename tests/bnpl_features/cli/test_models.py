@@ -41,8 +41,8 @@ def test_models_are_trained_judged_promoted_and_listed(trained: CommandLine, len
 
     listed = trained.json("models", "--audit")
     assert [(one["name"], one["aliases"]) for one in listed["models"]] == [
-        ("transaction_only", ["challenger"]),
         ("behavioural", ["champion"]),
+        ("transaction_only", ["challenger"]),
         ("velocity", ["challenger"]),
     ]
     assert listed["promotions"][0]["reason"] == "the first"

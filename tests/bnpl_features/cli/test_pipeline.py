@@ -180,18 +180,21 @@ def test_up_refuses_a_port_in_use(cli: CommandLine) -> None:
         listener.listen()
         port = listener.getsockname()[1]
 
-        assert f"port {port} is in use; choose another with --port" in cli.refused("up", "--port", str(port))
+        assert f"port {port} is in use; choose another with --port" in cli.refused(
+            "up", "--dagster-only", "--port", str(port)
+        )
 
 
 def test_up_serves_until_it_is_told_to_stop_and_leaves_no_process_behind(environment: dict[str, str]) -> None:
-    port = free_port()
+    ports = {"--port": free_port(), "--console-port": free_port(), "--service-port": free_port()}
+    words = [word for option, port in ports.items() for word in (option, str(port))]
     output = Path(environment["DAGSTER_HOME"]).with_name("up.log")
     with output.open("wb") as log:
-        process = subprocess.Popen(
-            [PROGRAM, "up", "--port", str(port)], env=environment, cwd=ROOT, stdout=log, stderr=log
-        )
+        process = subprocess.Popen([PROGRAM, "up", *words], env=environment, cwd=ROOT, stdout=log, stderr=log)
     try:
-        _wait_for(f"http://127.0.0.1:{port}/server_info", process)
+        paths = {"--port": "server_info", "--console-port": "sign-in", "--service-port": "healthz"}
+        for option, port in ports.items():
+            _wait_for(f"http://127.0.0.1:{port}/{paths[option]}", process)
         assert len(alive(environment)) > 2
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=20)
@@ -207,7 +210,7 @@ def test_up_serves_until_it_is_told_to_stop_and_leaves_no_process_behind(environ
 
 
 def test_up_stopped_before_dagster_runs_leaves_no_store_behind(environment: dict[str, str]) -> None:
-    process = subprocess.Popen([PROGRAM, "up", "--port", str(free_port())], env=environment, cwd=ROOT)
+    process = subprocess.Popen([PROGRAM, "up", "--dagster-only", "--port", str(free_port())], env=environment, cwd=ROOT)
     try:
         deadline = time.monotonic() + 20
         while not (Path(environment["BNPL_STORE_FOLDER"]) / "url").exists():

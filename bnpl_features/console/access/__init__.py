@@ -1,0 +1,1 @@
+"""Who may see and do what: roles, sign-in, the guard before every page."""

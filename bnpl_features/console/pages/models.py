@@ -1,0 +1,101 @@
+"""The risk models: who is champion, how everybody was judged, and making another version the champion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from starlette.responses import Response
+
+from bnpl_features.connect.models import training_set_behind
+from bnpl_features.console.access.roles import Role
+from bnpl_features.console.figures.models import models
+from bnpl_features.console.figures.panel import panel
+from bnpl_features.console.pages.acting import act_page
+from bnpl_features.console.parts import Parts
+from bnpl_features.console.visit import Visit
+from bnpl_features.errors import InputError, PromotionRefused, StoreUnavailable
+from bnpl_features.risk_model.promotion import Promotion, promote, try_gate
+from bnpl_features.store.audit import record_act
+
+JOB = "models"
+"""Of this kind is one at a time; its page leads back to the models'."""
+
+
+def models_page(visit: Visit) -> Response:
+    job = visit.parts.jobs.newest(JOB) if visit.may(Role.OPERATOR) else None
+    return visit.page("models.html", found=panel(lambda: models(visit.parts.registry())), job=job)
+
+
+def promote_model(visit: Visit) -> Response:
+    """GET: the figures of both, and a form; POST: the gate is asked, or the version promoted, in the background."""
+    query = visit.request.query_params
+    name, which = query.get("name", ""), query.get("version", "")
+
+    def act(reason: str) -> str:
+        run = _promotion(visit, name, which, reason, "force" in visit.form)
+        visit.parts.jobs.start(JOB, f"Promotion of {name} {which}", visit.user.name, run)
+        return ""
+
+    if visit.form.get("do") == "check":
+        return _check(visit, name, which)
+    found = panel(lambda: models(visit.parts.registry()))
+    return act_page(visit, "promote.html", f"/jobs/{JOB}", act, name=name, version=which, found=found)
+
+
+def _check(visit: Visit, name: str, which: str) -> Response:
+    try:
+        visit.parts.jobs.start(JOB, f"Asking the gate about {name} {which}", visit.user.name, _gate(visit, name, which))
+    except InputError as error:
+        return visit.back_to("/models", str(error))
+    return visit.back_to(f"/jobs/{JOB}", "")
+
+
+def _gate(visit: Visit, name: str, which: str) -> Callable[[], str]:
+    parts, chosen = visit.parts, visit.parts.settings.model
+
+    def run() -> str:
+        registry = parts.registry()
+        training = training_set_behind(chosen, registry, name, which)
+        findings, objections = try_gate(registry, name, training, which=which, **_measured(parts))
+        verdict = "The gate would refuse it." if objections else "The gate would let it pass."
+        return "\n".join((verdict, *dict.fromkeys((*map(str, findings), *objections))))
+
+    return run
+
+
+def _promotion(visit: Visit, name: str, which: str, reason: str, force: bool) -> Callable[[], str]:
+    parts, chosen, actor = visit.parts, visit.parts.settings.model, visit.user.name
+
+    def run() -> str:
+        registry = parts.registry()
+        training = training_set_behind(chosen, registry, name, which)
+        asked: dict[str, Any] = {"which": which, "actor": actor, "reason": reason, "force": force}
+        try:
+            made = promote(registry, name, training, **asked, **_measured(parts))
+        except PromotionRefused:
+            _record(parts, f"refuse to promote {name} {which}", actor, reason)
+            raise
+        _record(parts, f"promote {name} {made.version}", actor, reason)
+        return _said(made)
+
+    return run
+
+
+def _measured(parts: Parts) -> dict[str, Any]:
+    chosen = parts.settings.model
+    return {"resamples": chosen.resamples, "threads": chosen.threads, "report": partial(parts.jobs.progress, JOB)}
+
+
+def _record(parts: Parts, act: str, actor: str, reason: str) -> None:
+    """The registry has every attempt with its figures; the trail says that there was one, unless the store is down."""
+    with suppress(StoreUnavailable), parts.target() as target:
+        record_act(target.client, target.keyspace, act=act, actor=actor, reason=reason)
+
+
+def _said(made: Promotion) -> str:
+    before = f", {made.previous} was it before" if made.previous else ""
+    figures = (str(one) for one in made.findings)
+    return "\n".join((f"Version {made.version} of {made.name} is the champion ({made.outcome}){before}.", *figures))

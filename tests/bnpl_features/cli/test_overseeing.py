@@ -1,0 +1,70 @@
+"""What the console's first pages show, on the command line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bnpl_features.console.access.local_users import read_users, signed_in
+from bnpl_features.store.audit import record_act
+from tests.bnpl_features.cli.conftest import CommandLine
+from tests.bnpl_features.scoring.counter import running
+
+YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
+
+
+def test_the_audit_trail_is_narrowed_and_goes_on_where_it_ended(cli: CommandLine) -> None:
+    for number in range(5):
+        act = {"act": "look" if number % 2 else "sign in", "actor": "ana", "reason": f"case {number}"}
+        record_act(cli.shop.client, cli.shop.keyspace, **act)
+
+    first = cli.json("audit", "--act", "sign in", "--count", "2")
+    assert [one["reason"] for one in first["acts"]] == ["case 4", "case 2"]
+    rest = cli.json("audit", "--act", "sign in", "--before", first["older"])
+    assert [one["reason"] for one in rest["acts"]] == ["case 0"]
+    assert "case 3" in cli.done("audit", "--actor", "ana", "--words", "CASE 3")
+
+
+def test_the_overview_ends_with_1_where_something_is_wrong(
+    cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli.shop.publish(300, YESTERDAY)
+    (tmp_path / "warehouse").mkdir()
+    monkeypatch.setenv("BNPL_CONSOLE_SERVICE_URL", "http://127.0.0.1:9")
+
+    result = cli("overview")
+
+    assert result.exit_code == 1
+    assert "the prediction service at http://127.0.0.1:9 does not answer" in result.stdout
+    assert str(YESTERDAY) in result.stdout
+
+    with running(tmp_path / "service", cli.shop.url, cli.shop.namespace) as service:
+        monkeypatch.setenv("BNPL_CONSOLE_SERVICE_URL", service.url)
+        found = cli.json("overview", "--seconds", "0.1")
+        assert found["level"] == "ok"
+        assert {"behavioural@1", "Store memory", "Predictions"} <= {one["name"] for one in found["signals"]}
+        served = cli.json("serving", "--seconds", "0.1")
+        assert served["served_version"] == 1
+        assert served["requests_per_second"] == 0.0
+
+
+def test_a_user_is_made_whose_password_only_its_hash_remembers(cli: CommandLine) -> None:
+    password = "twelve or more characters"
+    cli.done("console-user", "ana", "--role", "operator", "--file", "users", "--password", password)
+
+    users = read_users(cli.folder / "users")
+
+    assert password not in (cli.folder / "users").read_text()
+    assert (cli.folder / "users").stat().st_mode & 0o077 == 0
+    found = signed_in(users, "ana", password)
+    assert found is not None
+    assert found.role.word == "operator"
+    assert signed_in(users, "ana", "something else") is None
+    assert "too short" in cli.refused("console-user", "eve", "--password", "short")
+
+
+def test_the_console_does_not_start_where_nobody_could_sign_in(cli: CommandLine) -> None:
+    assert "nobody could sign in" in cli.refused("console")
+    assert "--host 127.0.0.1" in cli.refused("console", "--development", "--host", "0.0.0.0")

@@ -1,0 +1,42 @@
+"""Before anything was computed, published or trained: each page says what is not there yet, and what brings it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.bnpl_features.store.shop import new_shop
+from tests.browser import accessibility_violations
+
+
+@pytest.fixture(scope="module")
+def variables(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return {
+        "REDIS_URL": valkey,
+        "BNPL_NAMESPACE": new_shop(valkey).namespace,
+        "BNPL_WAREHOUSE_FOLDER": str(tmp_path_factory.mktemp("warehouse")),
+        "BNPL_MODEL_FOLDER": str(tmp_path_factory.mktemp("models")),
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/customer", "Look a customer up by the id that purchases have"),
+        ("/customer?id=cust_1", "no version of behavioural@1 is active"),
+        ("/customer?id=cust_1", "No purchase of this customer was scored in the last 30 days"),
+        ("/drift", "No day was examined yet"),
+        ("/drift/distribution?subject=volume&feature=txn_count_7d", "no day was examined yet; compute one"),
+        ("/models", "No model is registered yet: bnpl-features train"),
+        ("/experiments", "No experiment is running: the champion scores everybody."),
+        ("/experiments", "None has ended yet"),
+        ("/experiments/outcome?name=autumn", "there is no experiment 'autumn'"),
+    ],
+)
+def test_what_is_not_there_yet_is_said(open_page: Callable[..., Page], path: str, says: str) -> None:
+    page = open_page(path)
+
+    expect(page.get_by_text(says).first).to_be_visible()
+    assert accessibility_violations(page) == []
