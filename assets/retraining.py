@@ -14,7 +14,8 @@ from bnpl_features.connect.models import model_registry
 from bnpl_features.connect.serving import open_shelf
 from bnpl_features.errors import PromotionRefused
 from bnpl_features.retraining.trial import ACTOR, Mode, begin_trial
-from bnpl_features.risk_model.promotion import AGAINST_RULES, CRITERIA, Finding, examine, promote
+from bnpl_features.risk_model.gate import AGAINST_RULES, CRITERIA, Finding, examine
+from bnpl_features.risk_model.promotion import promote
 from bnpl_features.risk_model.registry import CHAMPION, Registry, load_model, version_of, versions
 from bnpl_features.risk_model.training_set import TrainingSet, read_training_set
 from bnpl_features.settings import ModelSettings

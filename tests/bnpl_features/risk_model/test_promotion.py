@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from bnpl_features.errors import ModelMissing, PromotionRefused
+from bnpl_features.risk_model.gate import examine
 from bnpl_features.risk_model.model import Model
 from bnpl_features.risk_model.model_files import fingerprint_of
-from bnpl_features.risk_model.promotion import FORCED, PROMOTED, REFUSED, examine, promote, promotions
+from bnpl_features.risk_model.promotion import FORCED, PROMOTED, REFUSED, promote, promotions
 from bnpl_features.risk_model.registry import CHALLENGER, CHAMPION, Registry, open_registry, register, versions
 from bnpl_features.risk_model.training import BEHAVIOURAL, TRANSACTION_ONLY, train
 from bnpl_features.risk_model.training_set import ARRAYS, TrainingSet
