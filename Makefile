@@ -60,7 +60,7 @@ job: .venv/ready ## Your own purchases: make job FILE=purchases.parquet FROM=202
 # Temporary files in memory, where there is such a place: Dagster's SQLite files would wait for the disk.
 test: export PYTEST_DEBUG_TEMPROOT := $(wildcard /dev/shm)
 test: .venv/ready .venv-emulator/ready .venv-feast/ready ## All tests
-	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 .PHONY: drill
 drill: .venv/ready ## Proofs that take minutes: switches under load, publishers killed, primaries lost, the telephone

@@ -16,6 +16,25 @@ from tests.lender import lender
 
 __all__ = ["desk", "lender"]
 
+LONGEST_FIRST = (
+    "test_bigquery_job.py",
+    "assets/test_publication.py",
+    "bnpl_features/cli/test_pipeline.py",
+    "deploy/test_live.py",
+    "automation/test_launch.py",
+    "test_definitions.py",
+    "bnpl_features/warehouse/test_bigquery.py",
+    "assets/test_gate.py",
+    "bnpl_features/scoring/test_server.py",
+)
+"""Files that take long begin first, so that no worker is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    rank = {here / name: number for number, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
 
 @pytest.fixture(scope="session")
 def edge_case_warehouse(tmp_path_factory: pytest.TempPathFactory) -> DuckDBWarehouse:
