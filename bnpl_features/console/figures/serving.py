@@ -95,9 +95,9 @@ def serving_between(before: Reading, after: Reading) -> Serving:
         _share(failed, asked),
         _share(sum(fallbacks.values()), predicted),
         _share(hits, sum(lookups.values())),
-        {name: count / predicted for name, count in decisions.items() if predicted},
-        {name: count / predicted for name, count in fallbacks.items() if predicted},
-        {name: count / sum(lookups.values()) for name, count in lookups.items()},
+        _shares(decisions, predicted),
+        _shares(fallbacks, predicted),
+        _shares(lookups, sum(lookups.values())),
         after.served_version,
         after.models or {},
         after.log_dropped,
@@ -161,6 +161,11 @@ def _since(before: Mapping[Key, int], after: Mapping[Key, int]) -> dict[Key, int
 
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole > 0 else None
+
+
+def _shares(parts: Mapping[str, int], whole: int) -> dict[str, float]:
+    """Of those that there were any of."""
+    return {name: part / whole for name, part in parts.items() if part and whole > 0}
 
 
 def _times(value: float | None, factor: float) -> float | None:
