@@ -43,12 +43,16 @@ def written_metadata(written: Written, estimated_bytes: int | None = None) -> di
     return metadata
 
 
+def console_link(console_url: str, path: str) -> dict[str, Any]:
+    """A page of the console, where one is configured."""
+    return {"console": dg.MetadataValue.url(console_url.rstrip("/") + path)} if console_url else {}
+
+
 def publication_metadata(publication: Publication, console_url: str) -> dict[str, Any]:
-    """With a link to the version's page in the console, where one is configured."""
+    """With a link to the version's page in the console."""
     manifest = publication.manifest
-    page = f"{console_url.rstrip('/')}/versions/{manifest.version}"
     return {
-        **({"console": dg.MetadataValue.url(page)} if console_url else {}),
+        **console_link(console_url, f"/versions/{manifest.version}"),
         "feature_set": manifest.layout.feature_set,
         "version": manifest.version,
         "previous_version": publication.previous if publication.previous is not None else "none",

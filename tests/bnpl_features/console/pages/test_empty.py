@@ -18,6 +18,7 @@ def variables(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         "BNPL_NAMESPACE": new_shop(valkey).namespace,
         "BNPL_WAREHOUSE_FOLDER": str(tmp_path_factory.mktemp("warehouse")),
         "BNPL_MODEL_FOLDER": str(tmp_path_factory.mktemp("models")),
+        "BNPL_CONSOLE_DAGSTER_URL": "https://dagster.lender.example/",
     }
 
 
@@ -40,3 +41,15 @@ def test_what_is_not_there_yet_is_said(open_page: Callable[..., Page], path: str
 
     expect(page.get_by_text(says).first).to_be_visible()
     assert accessibility_violations(page) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "asset"),
+    [("/drift", "drift_report"), ("/models", "model_evaluation"), ("/experiments", "experiment_report")],
+)
+def test_a_page_links_to_the_asset_in_dagster_that_it_shows(
+    open_page: Callable[..., Page], path: str, asset: str
+) -> None:
+    link = open_page(path).get_by_role("main").get_by_role("link", name="in Dagster")
+
+    expect(link).to_have_attribute("href", f"https://dagster.lender.example/assets/{asset}")
