@@ -15,11 +15,12 @@ from tests.browser import accessibility_violations
 from tests.lender import Lender
 
 Open = Callable[..., Page]
+OUTCOME = f"/experiments/outcome?name={EXPERIMENT}"
 PATHS = [
     "/models",
     "/models/promote?name=behavioural&version=2",
     "/experiments",
-    f"/experiments/outcome?name={EXPERIMENT}",
+    OUTCOME,
     "/experiments/start",
     f"/experiments/shares?name={EXPERIMENT}",
     f"/experiments/stop?name={EXPERIMENT}",
@@ -32,8 +33,9 @@ def desk(valkey: str, lender: Lender, tmp_path_factory: pytest.TempPathFactory) 
     return new_desk(lender, new_shop(valkey), tmp_path_factory.mktemp("desk"), profiled=False)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("path", "scheme"), [*((path, "light") for path in PATHS), ("/models", "dark"), (OUTCOME, "dark")]
+)
 def test_the_pages_are_accessible(open_page: Open, path: str, scheme: str) -> None:
     page = open_page(path, color_scheme=scheme)
     expect(page.get_by_text("Looking …")).to_have_count(0)
