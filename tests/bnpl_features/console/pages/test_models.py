@@ -74,6 +74,18 @@ def test_the_gate_is_asked_and_a_version_promoted_in_the_background(open_page: O
     assert (newest.act, newest.actor, newest.reason) == ("promote behavioural 2", "admin", "trained on October")
 
 
+def test_only_models_that_there_are_can_be_asked_for(open_page: Open, desk: Desk) -> None:
+    page = open_page("/models")
+    token = page.locator("input[name=csrf]").first.get_attribute("value") or ""
+    here = page.url.removesuffix("/models")
+
+    assert page.request.get(f"{here}/models/promote?name=x' OR name='y&version=1").status == 404
+    arm = {"csrf": token, "reason": "x", "experiment": "spring", "control": "50", "name1": "new", "share1": "50"}
+    refused = page.request.post(f"{here}/experiments/start", form=arm | {"model1": "x' OR name='y@1"})
+    assert refused.status == 409
+    assert "arm new has no model; choose one" in refused.text()
+
+
 def test_the_outcome_is_fetched_after_the_page(open_page: Open) -> None:
     page = open_page("/experiments", "viewer")
 
