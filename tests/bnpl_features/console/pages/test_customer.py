@@ -86,6 +86,16 @@ def test_a_customer_is_erased_and_readmitted_by_an_admin_who_types_the_id_again(
         assert others == list(earlier)
 
 
+def test_nobody_is_erased_without_an_id(open_page: Open, desk: Desk) -> None:
+    page = open_page("/customer/erase")
+    page.get_by_label("The customer id, typed again").fill(" ")
+    page.get_by_label("Why").fill("by mistake")
+    page.get_by_role("button", name="Erase").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("not this customer's")
+    assert "by mistake" not in [one.reason for one in acts(desk, "erase")]
+
+
 def test_an_operator_is_not_offered_to_erase(open_page: Open, desk: Desk) -> None:
     page = open_page(f"/customer?id={desk.known}", "operator")
 
