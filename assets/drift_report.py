@@ -7,7 +7,7 @@ import dagster as dg
 from assets.failures import library_errors
 from assets.feature_groups import OWNERS, TRANSACTIONS_PROFILE, WAREHOUSE_POOL
 from assets.feature_vectors import VECTORS
-from assets.metadata import fingerprint, table_schema
+from assets.metadata import console_link, fingerprint, table_schema
 from assets.partitions import DAILY, days_of, labels
 from assets.predictions import PREDICTIONS
 from bnpl_features.connect.models import drift_rules
@@ -47,9 +47,11 @@ def drift_report(
     """A rerun replaces the day's findings; the pictures are of the last day of a range."""
     metadata: dict[str, object] = {}
     with library_errors(), warehouse.open() as engine:
-        rules = drift_rules(settings.load())
+        chosen = settings.load()
+        rules = drift_rules(chosen)
         for day in days_of(context):
             metadata = _report(engine, day, rules, labels(context, FINDINGS.name, day))
+        metadata |= console_link(chosen.console.public_url, "/drift")
     return dg.MaterializeResult(metadata=metadata)
 
 

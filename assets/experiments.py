@@ -6,6 +6,7 @@ import dagster as dg
 
 from assets.failures import library_errors
 from assets.feature_groups import WAREHOUSE_POOL
+from assets.metadata import console_link
 from assets.monitoring import tell_subject
 from assets.predictions import EXPERIMENTS_GROUP, OWNERS, PREDICTIONS, predictions
 from assets.transactions import TRANSACTIONS
@@ -51,6 +52,7 @@ def experiment_report(
         context.log.error("experiment %s was stopped: %s", running.name, one)
     return dg.MaterializeResult(
         metadata={
+            **console_link(chosen.console.public_url, "/experiments"),
             "running": running.name,
             "as_of": str(as_of),
             "stopped_because": "; ".join(harm) or "it goes on",

@@ -8,6 +8,7 @@ import dagster as dg
 
 from bnpl_features.derive.table import Table
 from bnpl_features.features.segment import Segment
+from bnpl_features.store.publisher import Publication
 from bnpl_features.warehouse.warehouse import Written
 
 
@@ -40,3 +41,30 @@ def written_metadata(written: Written, estimated_bytes: int | None = None) -> di
     if estimated_bytes is not None:
         metadata["bytes_estimated_by_dry_run"] = estimated_bytes
     return metadata
+
+
+def console_link(console_url: str, path: str) -> dict[str, Any]:
+    """A page of the console, where one is configured."""
+    return {"console": dg.MetadataValue.url(console_url.rstrip("/") + path)} if console_url else {}
+
+
+def publication_metadata(publication: Publication, console_url: str) -> dict[str, Any]:
+    """With a link to the version's page in the console."""
+    manifest = publication.manifest
+    return {
+        **console_link(console_url, f"/versions/{manifest.version}"),
+        "feature_set": manifest.layout.feature_set,
+        "version": manifest.version,
+        "previous_version": publication.previous if publication.previous is not None else "none",
+        "customers": manifest.customers,
+        "erased": manifest.erased,
+        "customers_per_second": round(manifest.customers / publication.total_seconds),
+        "seconds": {step: round(took, 3) for step, took in publication.seconds.items()},
+        "total_seconds": round(publication.total_seconds, 3),
+        "record_bytes": manifest.layout.width_bytes,
+        "saturated_values": dict(manifest.saturated),
+        "layout": manifest.layout.fingerprint,
+        "checks": dict(manifest.provenance.checks),
+        "overrides": dict(manifest.provenance.overrides),
+        "retired_versions": list(publication.removed),
+    }

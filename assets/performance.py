@@ -13,7 +13,7 @@ from assets.partitions import DAILY, labels
 from assets.predictions import PREDICTIONS
 from assets.transactions import TRANSACTIONS
 from bnpl_features.connect.models import model_registry
-from bnpl_features.risk_model.registry import CHAMPION, Registry, load_evaluation, versions
+from bnpl_features.risk_model.registry import CHAMPION, Registry, evaluation_of, versions
 from bnpl_features.risk_model.training import MODEL_NAMES
 from bnpl_features.scoring.performance import Bounds, Performance, degradation, measured, of_version, outcomes_query
 from bnpl_features.settings import RetrainingSettings
@@ -91,7 +91,7 @@ def _judged(
             seen = performance.defaults if performance else 0
             said.append(f"{name} {champion.number}: {seen} mature defaults, {bounds.least_defaults} are needed")
             continue
-        evaluation = load_evaluation(registry, name, str(champion.number))
+        evaluation = evaluation_of(registry, champion)
         figures = evaluation.figures.get(name, {}) if evaluation else {}
         promised = figures["roc_auc"].value if "roc_auc" in figures else None
         found = [f"{name} {champion.number}: {one}" for one in degradation(performance, promised, bounds)]

@@ -16,7 +16,7 @@ import dagster as dg
 from assets.failures import MAX_RETRIES, TRANSIENT, library_errors
 from assets.feature_vectors import VECTORS, VECTORS_TABLE
 from assets.gate import refuse_ranges, refuse_unless_checked, refuse_unless_newest
-from assets.metadata import segments_table
+from assets.metadata import publication_metadata, segments_table
 from assets.monitoring import tell_end_of_run, tell_subject
 from assets.partitions import DAILY, labels
 from bnpl_features import __version__
@@ -29,7 +29,7 @@ from bnpl_features.derive.table import CUSTOMER_COLUMN
 from bnpl_features.features.catalog import BEHAVIOURAL, SETS, FeatureSet, set_named
 from bnpl_features.monitoring.publication import publication_families
 from bnpl_features.store.manifest import Provenance
-from bnpl_features.store.publisher import Publication, begin, finish, place
+from bnpl_features.store.publisher import begin, finish, place
 from bnpl_features.store.publishing.batches import customer_batches
 from bnpl_features.store.publishing.plan import Plan
 from bnpl_features.store.publishing.progress import Report, every_tenth
@@ -160,7 +160,7 @@ def finish_publication(
     published = set_named(publication.manifest.layout.feature_set)
     tell_subject(configured, context.log, f"publication_{published.label}", publication_families(publication))
     tell_end_of_run(configured, context.log, context.job_name, failed=False)
-    return dg.Output(None, metadata=_metadata(publication))
+    return dg.Output(None, metadata=publication_metadata(publication, configured.console.public_url))
 
 
 def publication_of(feature_set: FeatureSet) -> dg.AssetsDefinition:
@@ -226,23 +226,3 @@ def _folder_removed_on_failure(context: dg.OpExecutionContext, folder: str) -> I
 def _log(context: dg.OpExecutionContext) -> Report:
     """A line in the event log each tenth of a step."""
     return every_tenth(lambda progress: context.log.info("%s", progress))
-
-
-def _metadata(publication: Publication) -> dict[str, Any]:
-    manifest = publication.manifest
-    return {
-        "feature_set": manifest.layout.feature_set,
-        "version": manifest.version,
-        "previous_version": publication.previous if publication.previous is not None else "none",
-        "customers": manifest.customers,
-        "erased": manifest.erased,
-        "customers_per_second": round(manifest.customers / publication.total_seconds),
-        "seconds": {step: round(took, 3) for step, took in publication.seconds.items()},
-        "total_seconds": round(publication.total_seconds, 3),
-        "record_bytes": manifest.layout.width_bytes,
-        "saturated_values": dict(manifest.saturated),
-        "layout": manifest.layout.fingerprint,
-        "checks": dict(manifest.provenance.checks),
-        "overrides": dict(manifest.provenance.overrides),
-        "retired_versions": list(publication.removed),
-    }

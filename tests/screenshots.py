@@ -1,4 +1,6 @@
-"""The pictures of docs/console.md, taken anew: `make screenshots`, after `make demo`.
+"""The pictures of docs/console.md, taken anew after `make demo`: all, or those named.
+
+    python -m tests.screenshots [versions ...]
 
 Opens everything as `make up` does, lets the simulated day run until charts have something to show, and looks at each
 page in both themes.
@@ -35,6 +37,7 @@ PAGES = {
     "models": "/models",
     "experiments": "/experiments",
 }
+CHOSEN = sys.argv[1:] or list(PAGES)
 EXPERIMENT = f"checkout-{time.strftime('%H%M')}"
 WATCHED_SECONDS = 120
 WIDTH, HEIGHT = 1200, 780
@@ -73,7 +76,7 @@ def _customer() -> str:
 
 
 def _take(browser: Browser, url: str, password: str) -> None:
-    pages = {name: address.format(customer=_customer()) for name, address in PAGES.items()}
+    pages = {name: address.format(customer=_customer()) for name, address in PAGES.items() if name in CHOSEN}
     context = browser.new_context()
     page = context.new_page()
     page.goto(url)

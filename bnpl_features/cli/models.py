@@ -174,7 +174,8 @@ def evaluate(which: str, segments: bool, ablation: bool, resamples: int | None, 
 @click.option("--reason", help="Why; it is kept with the figures.")
 @click.option("--force", is_flag=True, help="Pass the gate by, as to go back to an older version.")
 @click.option("--check", is_flag=True, help="Only say what the gate would; change and record nothing.")
-def promote(name: str, which: str, reason: str | None, force: bool, check: bool) -> None:
+@_JSON
+def promote(name: str, which: str, reason: str | None, force: bool, check: bool, as_json: bool) -> None:
     """Make a version the champion, if it is not worse on the agreed metrics.
 
     Ends with 5 where it is refused; the figures say why, and the attempt is kept.
@@ -198,18 +199,21 @@ def promote(name: str, which: str, reason: str | None, force: bool, check: bool)
         }
         if check:
             findings, objections = try_gate(registry, name, training, **measured)
+            found = {"outcome": "refused" if objections else "passes", "findings": findings, "objections": objections}
+            said = "the gate would refuse it" if objections else "the gate would let it pass"
         else:
             attempt = promote_version(
                 registry, name, training, actor=acting_user(), reason=reason or "", force=force, **measured
             )
-            findings = attempt.findings
+            findings, found = attempt.findings, asdict(attempt)
+            before = f", {attempt.previous} was it before" if attempt.previous else ""
+            said = f"version {attempt.version} of {name} is the champion ({attempt.outcome}){before}"
+    if as_json:
+        print_json(found | {"findings": [asdict(one) for one in findings]})
+        return
     for finding in findings:
         console.print(str(finding), highlight=False)
-    if check:
-        console.print("the gate would refuse it" if objections else "the gate would let it pass")
-        return
-    before = f", {attempt.previous} was it before" if attempt.previous else ""
-    console.print(f"version {attempt.version} of {name} is the champion ({attempt.outcome}){before}")
+    console.print(said)
 
 
 def _training_set(settings: ModelSettings, provenance: Any) -> TrainingSet:

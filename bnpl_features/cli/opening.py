@@ -65,6 +65,8 @@ def up(port: int, console_port: int | None, service_port: int | None, per_second
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with named_exit(), store_url(settings.store) as url:
         variables = environment()
+        if not dagster_only:
+            variables = {"BNPL_CONSOLE_PUBLIC_URL": f"http://127.0.0.1:{ports['--console-port']}", **variables}
         console.print(f"store at {without_password(url)}", highlight=False)
         dagster = [sys.executable, "-m", "dagster"]
         # Feature groups may run side by side; publications, whose pool keeps the default limit of one, never do.

@@ -135,9 +135,9 @@ def load_model(registry: Registry, name: str, which: str = CHAMPION) -> Model:
         return read_model(files, version=version.number)
 
 
-def load_evaluation(registry: Registry, name: str, which: str = CHAMPION) -> Evaluation | None:
-    """The evaluation that a version was registered with; None where it came without. Raises `ModelMissing`."""
-    with _downloaded(registry, version_of(registry, name, which)) as files:
+def evaluation_of(registry: Registry, version: Version) -> Evaluation | None:
+    """The evaluation that a version was registered with; None where it came without."""
+    with _downloaded(registry, version) as files:
         kept = files / _EVALUATION
         return Evaluation.from_json(json.loads(kept.read_text())) if kept.exists() else None
 

@@ -62,12 +62,16 @@ def test_a_day_of_predictions_is_loaded_and_a_rerun_replaces_it(
     assert batch.to_pylist() == [{"n": 500}]
 
 
-def test_experiment_whose_split_is_wrong_is_stopped_and_says_so(lender_folder: Path) -> None:
+def test_experiment_whose_split_is_wrong_is_stopped_and_says_so(
+    lender_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BNPL_CONSOLE_PUBLIC_URL", "https://console.lender.example/")
     materialized(predictions, str(DAY))
 
     metadata = materialized(experiment_report)
 
     assert "split of customers" in str(metadata["stopped_because"])
+    assert metadata["console"] == "https://console.lender.example/experiments"
     stopped = read_definitions(FileShelf(lender_folder / "experiments.json"))
     assert stopped.running is None
     assert "split" in stopped.named("trial").stopped_because

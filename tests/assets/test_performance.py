@@ -10,7 +10,7 @@ import pytest
 
 from assets.performance import DEGRADED, model_performance
 from bnpl_features.risk_model.promotion import promote
-from bnpl_features.risk_model.registry import load_evaluation, open_registry, register
+from bnpl_features.risk_model.registry import evaluation_of, open_registry, register
 from bnpl_features.scoring.prediction_table import predictions_table
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
 from resources.settings import SettingsResource
@@ -48,9 +48,9 @@ def folder(lender: Lender, tmp_path: Path) -> Path:
     fill(DuckDBWarehouse(tmp_path / "warehouse", threads=1), hazard=1.6)
     registry = open_registry("", tmp_path / "models")
     for _ in range(3):
-        register(registry, lender.models["behavioural"], actor="tester")
+        third = register(registry, lender.models["behavioural"], actor="tester")
     promote(registry, "behavioural", lender.training, actor="tester", reason="first", force=True, resamples=0)
-    assert load_evaluation(registry, "behavioural") is None  # it was registered without one
+    assert evaluation_of(registry, third) is None  # it was registered without one
     return tmp_path
 
 

@@ -27,7 +27,7 @@ from tests.code_location import (
 
 
 def test_daily_run_computes_checks_and_publishes_the_day(location: CodeLocation) -> None:
-    result = location.daily(TOMORROW)
+    result = location.having(BNPL_CONSOLE_PUBLIC_URL="https://console.lender.example").daily(TOMORROW)
 
     assert result.success, why(result)
     assert failed_checks(result) == set()
@@ -45,6 +45,7 @@ def test_daily_run_computes_checks_and_publishes_the_day(location: CodeLocation)
     metadata = event.materialization.metadata
     assert metadata["version"].value == 2
     assert metadata["previous_version"].value == 1
+    assert metadata["console"].value == "https://console.lender.example/versions/2"
     assert metadata["customers"].value == served.customers
     assert event.partition == TOMORROW.isoformat()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from bnpl_features.errors import RelationMissing
 from bnpl_features.scoring.experiments.analysis import Report
 from bnpl_features.scoring.experiments.definition import Experiment
 from bnpl_features.scoring.experiments.guardrails import Guardrails, harm_of
@@ -14,6 +15,7 @@ from bnpl_features.warehouse.transactions import Source
 from bnpl_features.warehouse.warehouse import Warehouse
 
 _LABELS = {"asset": "console"}
+_NOTHING_SCORED = Report((), (), 1.0, 0)
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,10 @@ def outcome(
     """Raises `ExperimentRefused` for a name that is not known, and as `Warehouse.read` does."""
     experiment = read_definitions(shelf).named(name)
     relation = source.checkout_sql(warehouse.columns(source.relation))
-    made = report_on(warehouse, relation, experiment, as_of=as_of, maturity_days=maturity_days, labels=_LABELS)
+    try:
+        made = report_on(warehouse, relation, experiment, as_of=as_of, maturity_days=maturity_days, labels=_LABELS)
+    except RelationMissing:  # the purchases are there, so it is the predictions, which a first daily run brings
+        made = _NOTHING_SCORED
     return Outcome(name, as_of, maturity_days, made, guardrails, harm_of(made, guardrails))
 
 

@@ -10,7 +10,7 @@ from bnpl_features.risk_model.bootstrap import Interval
 from bnpl_features.risk_model.evaluation import Evaluation
 from bnpl_features.risk_model.metrics import LOWER_IS_BETTER
 from bnpl_features.risk_model.promotion import promotions
-from bnpl_features.risk_model.registry import CHALLENGER, CHAMPION, Registry, Version, load_evaluation, versions
+from bnpl_features.risk_model.registry import CHALLENGER, CHAMPION, Registry, Version, evaluation_of, versions
 from bnpl_features.risk_model.rules import RULES
 from bnpl_features.risk_model.training import MODEL_NAMES
 
@@ -113,7 +113,7 @@ def lower_is_better(metric: str) -> bool:
 
 
 def _judged(registry: Registry, version: Version, role: str) -> Judged | None:
-    evaluation = load_evaluation(registry, version.name, str(version.number))
+    evaluation = evaluation_of(registry, version)
     if evaluation is None or version.name not in evaluation.figures:
         return None
     return Judged(version.name, version.number, role, *_about(evaluation), *_figures(evaluation, version.name))

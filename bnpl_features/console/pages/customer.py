@@ -79,7 +79,7 @@ def readmit_customer(visit: Visit) -> Response:
 
 def _act(visit: Visit, customer_id: str, act: str, run: Callable[[str], str]) -> Response:
     def checked(reason: str) -> str:
-        if visit.form.get("confirm", "").strip() != customer_id:
+        if not customer_id or visit.form.get("confirm", "").strip() != customer_id:
             raise InputError("the id that was typed is not this customer's; type it again")
         return run(reason)
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from bnpl_features.connect.serving import guardrails_of, open_shelf
 from bnpl_features.console.figures.experiments import ExperimentFigure, Outcome, experiments, outcome
-from bnpl_features.console.figures.models import models
+from bnpl_features.console.figures.models import model_names, models
 from bnpl_features.console.figures.panel import panel
 from bnpl_features.console.pages.acting import act_page
 from bnpl_features.console.visit import Visit
@@ -96,7 +96,7 @@ def requested(visit: Visit) -> Request:
 
 def _arm(visit: Visit, name: str, model: str) -> Arm:
     registered, at, which = model.partition("@")
-    if not at:
+    if not at or registered not in model_names():
         raise ExperimentRefused(f"arm {name} has no model; choose one")
     found = version_of(visit.parts.registry(), registered, which)
     return Arm(name, found.name, found.number)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from bnpl_features.connect.models import training_set_behind
 from bnpl_features.console.access.roles import Role
-from bnpl_features.console.figures.models import models
+from bnpl_features.console.figures.models import model_names, models
 from bnpl_features.console.figures.panel import panel
 from bnpl_features.console.pages.acting import act_page
 from bnpl_features.console.parts import Parts
@@ -39,6 +39,8 @@ def promote_model(visit: Visit) -> Response:
         visit.parts.jobs.start(JOB, f"Promotion of {name} {which}", visit.user.name, run)
         return ""
 
+    if name not in model_names():
+        return visit.refusal(404, "No such model", f"There are {', '.join(model_names())}.")
     if visit.form.get("do") == "check":
         return _check(visit, name, which)
     found = panel(lambda: models(visit.parts.registry()))

@@ -70,7 +70,10 @@ def test_champion_and_challenger_are_printed_with_intervals(said: Callable[..., 
 
 
 def test_the_gate_can_be_asked_without_promoting(said: Callable[..., str]) -> None:
-    assert "the gate would let it pass" in said("promote", "behavioural", "--version", "2", "--check")
+    words = ("promote", "behavioural", "--version", "2", "--check")
+
+    assert "the gate would let it pass" in said(*words)
+    assert as_json(said, *words)["outcome"] == "passes"
     assert as_json(said, "models")["promotions"] == []
 
 

@@ -20,6 +20,8 @@ __all__ = ["browser"]
 _REFUSED = "status of 409 (Conflict)"
 """What Chromium says of a form that is answered with what is wrong with it."""
 
+_STATES: dict[str, object] = {}
+
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 
 
@@ -65,13 +67,12 @@ def console(variables: dict[str, str]) -> Iterator[Console]:
 
 @pytest.fixture(scope="module")
 def state_by_name(browser: Browser, console: Console) -> Callable[[str], Any]:
-    """Cookies by user, each signed in once a module."""
-    known: dict[str, object] = {}
+    """Cookies by user, each signed in once."""
 
     def state(name: str) -> Any:
-        if name not in known:
-            known[name] = state_of(browser, console, name)
-        return known[name]
+        if name not in _STATES:
+            _STATES[name] = state_of(browser, console, name)
+        return _STATES[name]
 
     return state
 

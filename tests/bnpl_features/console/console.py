@@ -20,6 +20,9 @@ from bnpl_features.console.serving import server_config
 from bnpl_features.settings import load_settings
 
 PASSWORD = "correct horse battery"
+SESSION_KEY = "one for all consoles of the tests"
+"""So that whoever has signed in to one is signed in to all: to sign in takes a while, as it should."""
+
 USERS: Mapping[str, LocalUser] = {role.word: read_line(user_line(role.word, role, PASSWORD)) for role in Role}
 """A user of each role, named like it."""
 
@@ -42,7 +45,7 @@ def running_console(
     variables: Mapping[str, str], *, users: Mapping[str, LocalUser] = USERS, port: int = 0
 ) -> Iterator[Console]:
     """The console as configured by the variables."""
-    settings = load_settings(dict(variables))
+    settings = load_settings({"BNPL_CONSOLE_SESSION_KEY": SESSION_KEY, **variables})
     with open_parts(settings, watch=True) as parts:
         app = create_app(parts, access_of(settings.console, users))
         server = uvicorn.Server(server_config(app, "127.0.0.1", port))

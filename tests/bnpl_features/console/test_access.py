@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from bnpl_features.console.access.attempts import WAIT_SECONDS, Attempts
+from bnpl_features.console.access.guard import Page as Route
 from bnpl_features.console.access.local_users import user_line
 from bnpl_features.console.access.roles import Role
 from bnpl_features.console.app import PAGES
@@ -152,3 +154,27 @@ def test_waiting_ends_and_others_of_the_same_office_are_not_held_up() -> None:
     assert attempts.wait_seconds("ben", "10.0.0.1") == 0.0
     now[0] = WAIT_SECONDS + 1
     assert attempts.wait_seconds("ana", "10.0.0.1") == 0.0
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
+def test_nobody_gets_a_page_above_their_role(open_page: Callable[..., Page], role: Role) -> None:
+    browser = open_page("/", role.word)
+    above = [page for page in PAGES if page.role > role]
+    assert above
+
+    for page in above:
+        for method in page.methods:
+            assert _status(browser, page, method) == 403, f"{method} {page.path}"
+
+
+def test_nothing_is_changed_by_a_form_that_the_session_did_not_send(open_page: Callable[..., Page]) -> None:
+    browser = open_page("/", "admin")
+
+    for page in PAGES:
+        if "POST" in page.methods:
+            assert _status(browser, page, "POST") == 403, page.path
+
+
+def _status(browser: Page, page: Route, method: str) -> int:
+    address = browser.url.rstrip("/") + re.sub(r"\{[^}]*\}", "1", page.path)
+    return browser.request.fetch(address, method=method).status

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from bnpl_features.console.figures.overview import overview
+from bnpl_features.console.parts import STORE_SECONDS
 from tests.bnpl_features.console.conftest import YESTERDAY
 from tests.bnpl_features.console.console import running_console
 from tests.browser import accessibility_violations
@@ -66,3 +70,25 @@ def test_an_empty_store_says_how_to_begin(browser: Browser, variables: dict[str,
             page.goto(f"{empty.url}{path}")
             expect(page.get_by_text(said)).to_be_visible()
         page.close()
+
+
+def test_a_store_that_hangs_is_waited_for_once_a_page(browser: Browser, variables: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        with running_console(variables | {"REDIS_URL": url}) as hanging:
+            began = time.monotonic()
+            found = overview(hanging.parts)
+            seconds = time.monotonic() - began
+
+    assert "did not answer in time" in found.problems["features"]
+    assert STORE_SECONDS <= seconds < 2 * STORE_SECONDS
+
+
+def test_a_warehouse_that_is_missing_is_said_where_it_is_needed(open_page: Callable[..., Page]) -> None:
+    page = open_page("/catalogue")
+
+    expect(page.get_by_text("run `bnpl-features simulate`").first).to_be_visible()
+    expect(page.get_by_role("link", name="txn_count_7d")).to_be_visible()
+    page.goto(page.url.replace("/catalogue", "/versions/1/2"))
+    expect(page.get_by_text("run `bnpl-features simulate`").first).to_be_visible()
+    expect(page.get_by_role("row", name="customers 300 310")).to_be_visible()

@@ -15,11 +15,12 @@ from tests.browser import accessibility_violations
 from tests.lender import Lender
 
 Open = Callable[..., Page]
+OUTCOME = f"/experiments/outcome?name={EXPERIMENT}"
 PATHS = [
     "/models",
     "/models/promote?name=behavioural&version=2",
     "/experiments",
-    f"/experiments/outcome?name={EXPERIMENT}",
+    OUTCOME,
     "/experiments/start",
     f"/experiments/shares?name={EXPERIMENT}",
     f"/experiments/stop?name={EXPERIMENT}",
@@ -32,8 +33,9 @@ def desk(valkey: str, lender: Lender, tmp_path_factory: pytest.TempPathFactory) 
     return new_desk(lender, new_shop(valkey), tmp_path_factory.mktemp("desk"), profiled=False)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("path", "scheme"), [*((path, "light") for path in PATHS), ("/models", "dark"), (OUTCOME, "dark")]
+)
 def test_the_pages_are_accessible(open_page: Open, path: str, scheme: str) -> None:
     page = open_page(path, color_scheme=scheme)
     expect(page.get_by_text("Looking …")).to_have_count(0)
@@ -70,6 +72,18 @@ def test_the_gate_is_asked_and_a_version_promoted_in_the_background(open_page: O
     assert (attempt.outcome, attempt.actor, attempt.reason) == ("promoted", "admin", "trained on October")
     newest = audit_trail(desk.shop.client, desk.shop.keyspace, 1)[0]
     assert (newest.act, newest.actor, newest.reason) == ("promote behavioural 2", "admin", "trained on October")
+
+
+def test_only_models_that_there_are_can_be_asked_for(open_page: Open, desk: Desk) -> None:
+    page = open_page("/models")
+    token = page.locator("input[name=csrf]").first.get_attribute("value") or ""
+    here = page.url.removesuffix("/models")
+
+    assert page.request.get(f"{here}/models/promote?name=x' OR name='y&version=1").status == 404
+    arm = {"csrf": token, "reason": "x", "experiment": "spring", "control": "50", "name1": "new", "share1": "50"}
+    refused = page.request.post(f"{here}/experiments/start", form=arm | {"model1": "x' OR name='y@1"})
+    assert refused.status == 409
+    assert "arm new has no model; choose one" in refused.text()
 
 
 def test_the_outcome_is_fetched_after_the_page(open_page: Open) -> None:
