@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 
+from bnpl_features.errors import RelationMissing
 from bnpl_features.scoring.experiments.analysis import Report, analyse, columns_of
 from bnpl_features.scoring.experiments.definition import CONTROL, Definitions, Experiment, stop
 from bnpl_features.scoring.experiments.guardrails import Guardrails, harm_of
@@ -29,15 +30,24 @@ def report_on(
     maturity_days: int,
     labels: Labels | None = None,
 ) -> Report:
-    """Everything known by the end of `as_of`; `source` yields the canonical columns of purchases."""
+    """Everything known by the end of `as_of`; `source` yields the canonical columns of purchases.
+
+    Raises `RelationMissing` where no predictions were loaded yet, and as `Warehouse.read` does.
+    """
     query = customers_query(
         source, experiment.name, day_of(experiment.started_at), as_of, day_of(experiment.shares_since), maturity_days
     )
-    batches = [
-        {name: np.asarray(batch.column(name).to_numpy(zero_copy_only=False)) for name in (*_KEYS, *COUNTS)}
-        for batch in warehouse.read(query, labels or {})
-        if batch.num_rows
-    ]
+    try:
+        batches = [
+            {name: np.asarray(batch.column(name).to_numpy(zero_copy_only=False)) for name in (*_KEYS, *COUNTS)}
+            for batch in warehouse.read(query, labels or {})
+            if batch.num_rows
+        ]
+    except RelationMissing as error:
+        raise RelationMissing(
+            "the warehouse has no predictions yet; the job review_experiments loads the service's log each day: run "
+            "it, or materialise `predictions`"
+        ) from error
     return analyse(columns_of(batches, (*_KEYS, *COUNTS)), control_of(experiment), experiment.shares)
 
 

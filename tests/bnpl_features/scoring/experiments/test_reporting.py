@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from bnpl_features.errors import RelationMissing
 from bnpl_features.scoring.experiments.definition import Arm, Definitions, Experiment, Request, start
 from bnpl_features.scoring.experiments.guardrails import Guardrails
 from bnpl_features.scoring.experiments.reporting import enforce, report_on
@@ -105,6 +106,11 @@ def test_outcomes_that_are_not_mature_do_not_count(tmp_path: Path) -> None:
 
     assert [arm.matured for arm in report.arms] == [0, 0]
     assert all(np.isnan(arm.default_rate.value) for arm in report.arms)
+
+
+def test_without_predictions_it_is_said_what_loads_them(warehouse: DuckDBWarehouse) -> None:
+    with pytest.raises(RelationMissing, match="review_experiments"):
+        reported(warehouse, begun().named("trial"))
 
 
 def test_harmful_arm_is_stopped_and_the_definition_says_why(tmp_path: Path) -> None:
