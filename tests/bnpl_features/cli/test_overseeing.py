@@ -68,3 +68,12 @@ def test_a_user_is_made_whose_password_only_its_hash_remembers(cli: CommandLine)
 def test_the_console_does_not_start_where_nobody_could_sign_in(cli: CommandLine) -> None:
     assert "nobody could sign in" in cli.refused("console")
     assert "--host 127.0.0.1" in cli.refused("console", "--development", "--host", "0.0.0.0")
+
+
+def test_the_console_is_not_served_unencrypted_to_other_machines(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli.done("console-user", "ana", "--file", "users", "--password", "twelve or more characters")
+    monkeypatch.setenv("BNPL_CONSOLE_USERS_FILE", "users")
+
+    assert "set console.public_url to the https address" in cli.refused("console", "--host", "0.0.0.0")
