@@ -30,16 +30,16 @@ def console_command(host: str | None, port: int | None, development: bool) -> No
     given = {"BNPL_CONSOLE_HOST": host or "", "BNPL_CONSOLE_PORT": str(port or "")}
     with named_exit():
         settings = load_settings(overrides={name: value for name, value in given.items() if value})
-        if development and settings.console.host not in ("127.0.0.1", "localhost", "::1"):
-            raise SettingsError("--development lets everybody in who sees the password; use it with --host 127.0.0.1")
         with extra("console"):
-            from bnpl_features.console.access.configured import access_of
+            from bnpl_features.console.access.configured import LOOPBACK, access_of
             from bnpl_features.console.access.local_users import LocalUser, read_line, user_line
             from bnpl_features.console.access.roles import role_named
             from bnpl_features.console.app import create_app
             from bnpl_features.console.parts import open_parts
             from bnpl_features.console.serving import serve
 
+        if development and settings.console.host not in LOOPBACK:
+            raise SettingsError("--development lets everybody in who sees the password; use it with --host 127.0.0.1")
         users: dict[str, LocalUser] = {}
         if development:
             password = secrets.token_urlsafe(12)

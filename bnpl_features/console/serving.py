@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+from contextlib import suppress
+
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -10,7 +14,10 @@ STOP_SECONDS = 3
 
 def serve(app: ASGIApp, host: str, port: int) -> None:
     """Answer until told to stop."""
-    uvicorn.Server(server_config(app, host, port)).run()
+    # uvicorn sends itself the signal again when it has stopped; the blocks around this one have things to put away.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(server_config(app, host, port)).run()
 
 
 def server_config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:

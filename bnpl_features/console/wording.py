@@ -17,7 +17,7 @@ from bnpl_features.features.feature import Value
 HEAT = (0.02, 0.05, 0.1, 0.25)
 """Where one shade of the heat map ends; the last two are the usual bounds of a warning and an error."""
 
-_SIGNS = {"stable": "", "warn": " !", "error": " ✕"}
+_SIGNS = {"stable": "", "warn": "\u202f!", "error": "\u202f✕"}
 _UNITS = {"USD": "USD", "days": "d", "hours": "h", "seconds": "s"}
 
 

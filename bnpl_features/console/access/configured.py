@@ -15,6 +15,7 @@ from bnpl_features.errors import SettingsError
 from bnpl_features.sections import ConsoleSettings
 
 LEAST_KEY_BYTES = 32
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ def access_of(settings: ConsoleSettings, development_users: Mapping[str, LocalUs
     if users_file is not None:
         read_users(users_file)
     public_url = (settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
+    if not public_url.startswith("https://") and urlsplit(public_url).hostname not in LOOPBACK:
+        raise SettingsError(
+            f"at {public_url} passwords and sessions could be read on the way; set console.public_url to the https "
+            "address under which a proxy serves the console"
+        )
     return Access(
         session_key=key or secrets.token_urlsafe(LEAST_KEY_BYTES),
         session_seconds=settings.session_hours * 3_600,

@@ -10,7 +10,7 @@ function say(text) {
 }
 
 document.body.addEventListener("htmx:afterRequest", (event) => {
-  if (event.detail.elt !== live()) return;
+  if (event.detail.requestConfig.elt !== live()) return;
   say(event.detail.successful ? "live" : "the console does not answer; trying again");
 });
 document.body.addEventListener("htmx:sendError", () => say("the console does not answer; trying again"));
@@ -18,7 +18,7 @@ document.body.addEventListener("htmx:sendError", () => say("the console does not
 // Polling replaces the live part: not while nobody looks, or somebody selects
 // text in it or has the keyboard there.
 document.body.addEventListener("htmx:beforeRequest", (event) => {
-  if (event.detail.elt !== live()) return;
+  if (event.detail.requestConfig.elt !== live()) return;
   const held = live().contains(document.activeElement) && document.activeElement !== document.body;
   if (document.hidden || held || !document.getSelection().isCollapsed) event.preventDefault();
 });

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bnpl_features.console.access.local_users import read_users, signed_in
+from bnpl_features.errors import StoreUnavailable
 from bnpl_features.store.audit import record_act
+from bnpl_features.store.connection import connect
 from tests.bnpl_features.cli.conftest import CommandLine
-from tests.bnpl_features.scoring.counter import running
+from tests.bnpl_features.scoring.counter import PROGRAM, running
+from tests.bnpl_features.store.shop import free_port, wait_until
 
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 
@@ -68,3 +75,40 @@ def test_a_user_is_made_whose_password_only_its_hash_remembers(cli: CommandLine)
 def test_the_console_does_not_start_where_nobody_could_sign_in(cli: CommandLine) -> None:
     assert "nobody could sign in" in cli.refused("console")
     assert "--host 127.0.0.1" in cli.refused("console", "--development", "--host", "0.0.0.0")
+
+
+def test_the_console_is_not_served_unencrypted_to_other_machines(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli.done("console-user", "ana", "--file", "users", "--password", "twelve or more characters")
+    monkeypatch.setenv("BNPL_CONSOLE_USERS_FILE", "users")
+
+    assert "set console.public_url to the https address" in cli.refused("console", "--host", "0.0.0.0")
+
+
+def test_the_console_serves_until_it_is_told_to_stop_and_takes_its_store_along(tmp_path: Path) -> None:
+    variables = {f"BNPL_{name}_FOLDER": str(tmp_path / name.lower()) for name in ("STORE", "WAREHOUSE", "MODEL")}
+    variables |= {"BNPL_NAMESPACE": "own", "BNPL_CONSOLE_SERVICE_URL": "http://127.0.0.1:9"}
+    environment = {name: text for name, text in os.environ.items() if name != "REDIS_URL"} | variables
+    port = free_port()
+    words = [PROGRAM, "console", "--development", "--port", str(port)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(f"console at http://127.0.0.1:{port}")
+        assert "sign in as viewer, operator, admin with the password" in process.stdout.readline()
+        wait_until(lambda: _answers(f"http://127.0.0.1:{port}/health"), "the console answers", 20)
+        store = (tmp_path / "store" / "url").read_text()
+
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(timeout=20) == 0
+    with pytest.raises(StoreUnavailable):
+        connect(store)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as found:
+            return bool(found.status == 200)
+    except OSError:
+        return False

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from bnpl_features.store.connection import connect
 from bnpl_features.store.keyspace import Keyspace
+from bnpl_features.store.manifest import Provenance
 from bnpl_features.store.versions import State, active_version, audit_trail, list_versions
 from tests.bnpl_features.console.conftest import YESTERDAY
 from tests.bnpl_features.store.shop import Shop
@@ -56,7 +57,7 @@ def test_an_operator_rolls_back_with_a_reason_which_is_audited(open_page: Callab
     newest = audit_trail(shop.client, shop.keyspace)[0]
     assert (newest.act, newest.version, newest.actor) == ("roll back", 1, "operator")
     page.goto(page.url.replace("/versions", "/audit"))
-    expect(page.get_by_role("row", name="roll back")).to_contain_text("approval rate fell at 03:10")
+    expect(page.get_by_role("row", name="operator roll back")).to_contain_text("approval rate fell at 03:10")
 
 
 def test_without_a_reason_nothing_is_done(open_page: Callable[..., Page], shop: Shop) -> None:
@@ -159,3 +160,21 @@ def test_old_acts_are_a_click_away(open_page: Callable[..., Page], shop: Shop) -
 
     expect(page.get_by_text("case 09")).to_be_visible()
     expect(page.get_by_role("link", name="Older")).to_have_count(0)
+
+
+def test_a_check_that_was_let_pass_stands_out_with_its_reason(open_page: Callable[..., Page], shop: Shop) -> None:
+    checks = {"feature_volume:schema": "passed", "feature_volume:drift": "warned"}
+    overrides = {"feature_volume:drift": "a campaign"}
+    shop.publish(330, YESTERDAY, provenance=Provenance("run-2", "0.1.0", "tester", checks, overrides))
+    number = list_versions(shop.client, shop.keyspace)[0].number
+
+    page = open_page("/versions")
+    expect(page.get_by_role("row", name=f"{number} active")).to_contain_text("1 of 2 not passed")
+    page.get_by_role("link", name=str(number), exact=True).click()
+
+    row = page.get_by_role("row", name="feature_volume:drift")
+    expect(row).to_contain_text("warned")
+    expect(row).to_contain_text("a campaign")
+    page.get_by_text("1 passed").click()
+    expect(page.get_by_text("feature_volume:schema")).to_be_visible()
+    assert accessibility_violations(page) == []
