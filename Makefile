@@ -75,10 +75,11 @@ bench: .venv/ready .venv-feast/ready .venv-bytewax/ready ## Benchmarks, each bes
 	$(BIN)/python -m benchmarks
 
 .PHONY: docs
-docs: .venv/ready ## Write docs/features.md, docs/catalogue.html, docs/metrics.md and the dashboards from the declarations
+docs: .venv/ready ## Write docs/features.md, docs/catalogue.html, docs/metrics.md, the store's users and the dashboards anew
 	$(BIN)/bnpl-features features --write-reference docs/features.md
 	$(BIN)/bnpl-features catalogue --declared --out docs/catalogue.html
 	$(BIN)/bnpl-features metrics --write-reference docs/metrics.md
+	$(BIN)/bnpl-features store-users --write-reference docs/operations.md
 	$(BIN)/python -m deploy.monitoring.panels
 
 .PHONY: pins

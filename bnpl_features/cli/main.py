@@ -24,6 +24,7 @@ from bnpl_features.cli.retraining import demo_drift, retraining, test_alert
 from bnpl_features.cli.scoring import api_key, serve
 from bnpl_features.cli.serving import activate, get, retire_command, rollback, versions
 from bnpl_features.cli.sets import sets
+from bnpl_features.cli.store_users import store_users
 from bnpl_features.cli.streaming import stream
 from bnpl_features.cli.training_sets import training_set
 
@@ -49,7 +50,7 @@ _COMMANDS = (
     (serve, api_key, experiments),
     (stream,),
     (feast,),
-    (capacity, doctor, metrics, test_alert),
+    (store_users, capacity, doctor, metrics, test_alert),
 )
 for command in (one for some in _COMMANDS for one in some):
     commands.add_command(command)

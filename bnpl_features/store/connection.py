@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 import redis
@@ -19,6 +20,10 @@ from bnpl_features.store.address import Address, Topology, parse_address, withou
 
 PUBLISHER_TIMEOUT_SECONDS = 30.0
 
+_OF_THE_LIBRARY = (
+    ("driver_info",) if "driver_info" in signature(redis.Redis).parameters else ("lib_name", "lib_version")
+)
+"""With what redis-py introduces itself: a command that only newer servers know, and that no user of ours may send."""
 
 StoreClient = redis.Redis | redis.RedisCluster
 """What carries out administration and publication, whatever the topology; readers' lookups do without it."""
@@ -42,7 +47,8 @@ def client_of(address: Address, timeout_seconds: float) -> StoreClient:
     """
     if address.encryption:
         address.encryption.context()
-    options: dict[str, Any] = address.client_options() | {
+    options: dict[str, Any] = address.client_options() | dict.fromkeys(_OF_THE_LIBRARY)
+    options |= {
         "protocol": 2,
         "socket_timeout": timeout_seconds,
         "socket_connect_timeout": min(timeout_seconds, 5.0),

@@ -53,7 +53,9 @@ THAT_READ_SETTINGS = {
 
 
 def test_the_commands_are_these() -> None:
-    assert sorted({*THAT_READ_SETTINGS, "features", "api-key", "experiments", "sets", "stream"}) == COMMANDS
+    assert (
+        sorted({*THAT_READ_SETTINGS, "features", "api-key", "experiments", "sets", "store-users", "stream"}) == COMMANDS
+    )
 
 
 @pytest.mark.parametrize("name", COMMANDS)
