@@ -30,7 +30,7 @@ class WarehouseSettings:
 class StoreSettings:
     """Where features are served from; an empty `url` means the embedded server in `folder`."""
 
-    url: str = ""
+    url: str = field(default="", repr=False)
     folder: Path = Path(".bnpl/store")
     namespace: str = "bnpl"
     customer_key: bytes = field(default=b"", repr=False)
@@ -106,6 +106,9 @@ class ScoringSettings:
     host: str = "127.0.0.1"
     port: int = 8080
     keys_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
+    client_ca_file: str = ""
     review_from: float = 0.10
     decline_from: float = 0.20
     on_unknown_customer: str = "transaction_only"
@@ -132,7 +135,7 @@ class MonitoringSettings:
     """Where jobs leave their metrics and traces go; empty or `none` is nowhere."""
 
     textfile_folder: str = ""
-    pushgateway_url: str = ""
+    pushgateway_url: str = field(default="", repr=False)
     traces: str = "none"
     traces_endpoint: str = ""
     service_name: str = ""
@@ -187,6 +190,8 @@ class StreamingSettings:
     kept_hours: float = 31.0
     claim_seconds: float = 10.0
     metrics_port: int = 0
+    metrics_certificate_file: str = ""
+    metrics_key_file: str = ""
     most_mismatched: float = 0.001
 
 
@@ -209,41 +214,3 @@ class Settings:
 
 SECTIONS = tuple(one.name for one in fields(Settings) if one.name != "source")
 """Sections of the settings file whose keys are the fields of a dataclass; [transactions] is the source."""
-
-_PREFIXES = {"store": "BNPL_", "checks": "BNPL_", "monitoring": "BNPL_"}
-"""Where it is not BNPL_<SECTION>_."""
-
-_OF_BIGQUERY = (
-    "project",
-    "dataset",
-    "location",
-    "maximum_bytes_billed",
-    "timeout_seconds",
-    "api_endpoint",
-    "storage_endpoint",
-)
-_NAMED = {
-    ("warehouse", "engine"): "BNPL_WAREHOUSE",
-    **{("warehouse", key): f"BNPL_BIGQUERY_{key.upper()}" for key in _OF_BIGQUERY},
-    ("store", "url"): "REDIS_URL",
-    ("store", "folder"): "BNPL_STORE_FOLDER",
-    ("monitoring", "traces"): "OTEL_TRACES_EXPORTER",
-    ("monitoring", "traces_endpoint"): "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    ("monitoring", "service_name"): "OTEL_SERVICE_NAME",
-}
-"""Names that follow no rule of ours."""
-
-_ONLY_IN_THE_FILE = {("checks", "drift_thresholds")}
-
-
-def _variable(section: str, key: str) -> str:
-    return _NAMED.get((section, key)) or f"{_PREFIXES.get(section, f'BNPL_{section.upper()}_')}{key.upper()}"
-
-
-VARIABLES: dict[str, tuple[str, str]] = {
-    _variable(section, one.name): (section, one.name)
-    for section in SECTIONS
-    for one in fields(getattr(Settings(), section))
-    if (section, one.name) not in _ONLY_IN_THE_FILE
-} | {"BNPL_TRANSACTIONS": ("transactions", "relation")}
-"""Environment variable -> (section, key) of the settings file."""

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 from bnpl_features.errors import SettingsError
 from bnpl_features.features.catalog import ALL_FEATURES, SETS
+from bnpl_features.references import look_up_secrets
 from bnpl_features.sections import (
     SECTIONS,
-    VARIABLES,
     AlertSettings,
     CheckSettings,
     DriftSettings,
@@ -28,6 +28,7 @@ from bnpl_features.sections import (
     StreamingSettings,
     WarehouseSettings,
 )
+from bnpl_features.variables import VARIABLES
 from bnpl_features.warehouse.transactions import Source
 
 FILE_VARIABLE = "BNPL_SETTINGS"
@@ -62,9 +63,6 @@ _COLUMN_VARIABLE = "BNPL_COLUMN_"
 """BNPL_COLUMN_<CANONICAL NAME>=<own name> maps one column."""
 
 _SOURCE_KEYS = ("relation", "columns")
-_SECRET_KEYS = ("url", "registry_url", "customer_key", "previous_customer_keys", "webhook_url", "mail_password")
-"""Their values, a URL with a password among them, are never part of a message."""
-
 _POSITIVE_KEYS = (
     "timeout_seconds",
     "reference_days",
@@ -100,6 +98,7 @@ def load_settings(
     for name, (section, key) in given.items():
         values.setdefault(section, {})[key] = variables[name]
     named = {place: name for name, place in given.items()}
+    look_up_secrets(values, named, variables)
     defaults = Settings()
     sections: dict[str, Any] = {name: _section(type(getattr(defaults, name)), name, values, named) for name in SECTIONS}
     settings = Settings(**sections, source=_source(values.get("transactions", {}), variables))
@@ -176,8 +175,7 @@ def _typed(key: str, name: str, value: Any, default: Any) -> Any:
     """`value` as the type of the default it replaces; `name` is the variable or key that gave it."""
     if isinstance(default, (str, bytes, Path)):
         if not isinstance(value, str):
-            shown = "" if key in _SECRET_KEYS else f" {value!r}"
-            raise SettingsError(f"setting {name}{shown} must be text; put it in quotes")
+            raise SettingsError(f"setting {name} {value!r} must be text; put it in quotes")
         if isinstance(default, Path):
             return Path(value).expanduser()
         return value.encode() if isinstance(default, bytes) else value
