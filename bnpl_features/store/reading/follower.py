@@ -71,6 +71,7 @@ class Follower:
         self._confirmed_at: dict[str, float] = {}
         self._routes_at = -_ROUTES_SECONDS
         self._hurried = False
+        self._may_be_another = False
         self._closed = False
         self._refreshing = threading.Lock()
         try:
@@ -178,6 +179,7 @@ class Follower:
                 with named_errors(str(self._address)):
                     self._listen()
             except StoreUnavailable as error:
+                self._may_be_another = True
                 if not self._served:
                     self._why_nothing = str(error)
                 _LOG.debug("cannot refresh the active version: %s", error)
@@ -214,6 +216,7 @@ class Follower:
                 self._caught_up_at = float(client.get(self._keyspace.caught_up) or 0)
             if self._announcer:
                 self._announcer.tell(client, self._served)
+            self._may_be_another = False
         if damaged:
             raise damaged[0]
 
@@ -224,7 +227,8 @@ class Follower:
         held = self._served.get(name)
         if version is None:
             self._served.pop(name, None)
-        elif held is None or version != held.manifest.version:
+        elif held is None or version != held.manifest.version or self._may_be_another:
+            # A store that lost its data, or was restored, numbers versions anew: the same number says nothing then.
             try:
                 manifest = manifest_of(client, keyspace, version)
                 served = ServedVersion(manifest, keyspace, self._keys, self._stale_after)
