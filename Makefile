@@ -39,6 +39,17 @@ help: ## This list
 	.venv-bytewax/bin/uv pip install --quiet --python .venv-bytewax/bin/python --compile-bytecode -r constraints-bytewax.txt
 	@touch $@
 
+.venv-audit/ready: constraints-audit.txt
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install --quiet --disable-pip-version-check '$(UV)'
+	.venv-audit/bin/uv pip install --quiet --python .venv-audit/bin/python --compile-bytecode -r constraints-audit.txt
+	@touch $@
+
+.venv-runtime/ready: pyproject.toml constraints.txt .venv-audit/ready
+	$(PYTHON) -m venv --without-pip .venv-runtime
+	.venv-audit/bin/uv pip install --quiet --python .venv-runtime/bin/python -c constraints.txt '.[all]'
+	@touch $@
+
 .PHONY: demo
 demo: .venv/ready ## The whole job on embedded parts: simulate, compute, check, publish, switch, read, train, score
 	$(BIN)/bnpl-features demo
@@ -70,6 +81,16 @@ lint: .venv/ready ## Format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+.PHONY: sbom
+sbom: .venv-runtime/ready ## What is installed in production, with licences, as CycloneDX: dist/sbom.cdx.json
+	@mkdir -p dist
+	.venv-audit/bin/cyclonedx-py environment .venv-runtime --pyproject pyproject.toml --mc-type application \
+	  --output-reproducible --output-file dist/sbom.cdx.json
+
+.PHONY: audit
+audit: .venv-audit/ready ## Known vulnerabilities of what is pinned; fails where the index's service does not answer
+	.ci/audit
+
 .PHONY: bench
 bench: .venv/ready .venv-feast/ready .venv-bytewax/ready ## Benchmarks, each beside a peer and the physical limit
 	$(BIN)/python -m benchmarks
@@ -83,7 +104,8 @@ docs: .venv/ready ## Write docs/features.md, docs/catalogue.html, docs/metrics.m
 	$(BIN)/python -m deploy.monitoring.panels
 
 .PHONY: pins
-pins: .venv/ready ## Resolve constraints.txt anew
+pins: .venv/ready ## Resolve constraints.txt anew, and constraints-audit.txt
+	printf 'cyclonedx-bom\npip-audit\n' | $(BIN)/uv pip compile - --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate --quiet -o constraints-audit.txt
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate --quiet -o constraints.txt
 
 .PHONY: clean
