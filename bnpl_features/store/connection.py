@@ -16,7 +16,7 @@ from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 
 from bnpl_features.errors import BnplFeaturesError, StoreFull, StoreMisconfigured, StoreUnavailable
-from bnpl_features.store.address import Address, Topology, parse_address, without_password
+from bnpl_features.store.address import Address, Login, Topology, parse_address, without_password
 
 PUBLISHER_TIMEOUT_SECONDS = 30.0
 
@@ -47,23 +47,24 @@ def client_of(address: Address, timeout_seconds: float) -> StoreClient:
     """
     if address.encryption:
         address.encryption.context()
-    options: dict[str, Any] = address.client_options() | dict.fromkeys(_OF_THE_LIBRARY)
-    options |= {
+    options: dict[str, Any] = address.client_options() | {
         "protocol": 2,
         "socket_timeout": timeout_seconds,
         "socket_connect_timeout": min(timeout_seconds, 5.0),
     }
+    of_sentinel = options | _introduction(address.sentinel_login)
+    options |= _introduction(address.login)
     if address.topology is Topology.CLUSTER:
         nodes = [ClusterNode(*node) for node in address.nodes]
         return redis.RedisCluster(startup_nodes=nodes, **options)
     options |= {"db": address.database, "retry": Retry(NoBackoff(), 0)}
     if address.topology is Topology.SENTINEL:
-        sentinel_options = options | {
-            "db": 0,
+        of_sentinel |= {
+            "retry": Retry(NoBackoff(), 0),
             "username": address.sentinel_login.username or None,
             "password": address.sentinel_login.password or None,
         }
-        sentinels = Sentinel(list(address.nodes), sentinel_kwargs=sentinel_options)
+        sentinels = Sentinel(list(address.nodes), sentinel_kwargs=of_sentinel)
         primary: redis.Redis = sentinels.master_for(address.service, **options)
         return primary
     node = address.nodes[0]
@@ -71,6 +72,11 @@ def client_of(address: Address, timeout_seconds: float) -> StoreClient:
         options.pop("socket_connect_timeout")
         return redis.Redis(unix_socket_path=node.host, **options)
     return redis.Redis(host=node.host, port=node.port, **options)
+
+
+def _introduction(login: Login) -> dict[str, None]:
+    """None beside a login. Without one it stays: over TLS redis-py trusts a connection only after some exchange."""
+    return dict.fromkeys(_OF_THE_LIBRARY) if login.password else {}
 
 
 def primaries_of(client: StoreClient) -> list[redis.Redis]:

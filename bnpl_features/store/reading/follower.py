@@ -72,6 +72,7 @@ class Follower:
         self._confirmed_at: dict[str, float] = {}
         self._routes_at = -_ROUTES_SECONDS
         self._hurried = False
+        self._doubts = self._doubts_settled = 0
         self._closed = False
         self._refreshing = threading.Lock()
         try:
@@ -142,7 +143,8 @@ class Follower:
 
     def why_not_known(self, served: ServedVersion, now: float) -> str:
         """Why a miss says nothing about the customer: the version held may have been retired, or have expired."""
-        if self._age_seconds(served.manifest.layout.feature_set) > GRACE_SECONDS / 2:
+        is_old = self._age_seconds(served.manifest.layout.feature_set) > GRACE_SECONDS / 2
+        if is_old or self._doubts != self._doubts_settled:
             return "the active version is not confirmed"
         expires_at = served.manifest.expires_at
         if expires_at is not None and now > expires_at - _CLOCKS_APART_SECONDS:
@@ -154,9 +156,10 @@ class Follower:
         is_late = now - self._caught_up_at > CAUGHT_UP_SECONDS
         return VelocityStatus.STALE if is_late else VelocityStatus.FRESH
 
-    def hurry(self) -> None:
-        """Look at the store's topology again, soon."""
+    def hurry(self, *, is_in_doubt: bool = False) -> None:
+        """Look at the topology again, soon; it `is_in_doubt` whether what answers then is the store of before."""
         self._hurried = True
+        self._doubts += is_in_doubt
 
     def close(self) -> None:
         self._closed = True
@@ -179,7 +182,7 @@ class Follower:
                 with named_errors(str(self._address)):
                     self._listen()
             except StoreUnavailable as error:
-                self._hurried = True
+                self.hurry(is_in_doubt=True)
                 if not self._served:
                     self._why_nothing = str(error)
                 _LOG.debug("cannot refresh the active version: %s", error)
@@ -205,7 +208,7 @@ class Follower:
     def _refresh(self) -> None:
         with self._refreshing:
             client = self._connected()
-            now = time.monotonic()
+            now, doubts = time.monotonic(), self._doubts
             is_due = self._hurried or now - self._routes_at > _ROUTES_SECONDS
             if is_due:
                 self._hurried = False
@@ -214,6 +217,7 @@ class Follower:
             keyspaces = [self._keyspace.of(name) for name in self._sets]
             damaged = [error for one in keyspaces if (error := self._refresh_set(client, one, is_due))]
             self._why_nothing = ""
+            self._doubts_settled = doubts
             if self._with_velocity:
                 self._caught_up_at = float(client.get(self._keyspace.caught_up) or 0)
             if self._announcer:

@@ -111,9 +111,13 @@ def running(
     *,
     models: tuple[int, ...] = (1,),
     trust: ssl.SSLContext | None = None,
+    variables: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> Iterator[Counter]:
-    """A service on a free port, stopped when the block ends; with `trust` it is asked over HTTPS."""
+    """A service on a free port, stopped when the block ends; with `trust` it is asked over HTTPS.
+
+    `settings` are those of [scoring], `variables` any others.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     if models:
         serve_models(folder / "served", *models)
@@ -129,6 +133,7 @@ def running(
     environment = dict(os.environ) | {f"BNPL_SCORING_{name.upper()}": str(value) for name, value in given.items()}
     environment.pop("BNPL_SCORING_PORT")
     environment |= {"REDIS_URL": url, "BNPL_NAMESPACE": namespace, "BNPL_CUSTOMER_KEY": SECRET.decode()}
+    environment |= variables or {}
     words = [str(PROGRAM), "serve", "--port", str(given["port"])]
     if registry is None:
         words.append("--without-registry")
