@@ -143,8 +143,9 @@ class Follower:
 
     def why_not_known(self, served: ServedVersion, now: float) -> str:
         """Why a miss says nothing about the customer: the version held may have been retired, or have expired."""
-        is_old = self._age_seconds(served.manifest.layout.feature_set) > GRACE_SECONDS / 2
-        if is_old or self._doubts != self._doubts_settled:
+        name = served.manifest.layout.feature_set
+        is_old = self._age_seconds(name) > GRACE_SECONDS / 2
+        if is_old or self._doubts != self._doubts_settled or name not in self._served:
             return "the active version is not confirmed"
         expires_at = served.manifest.expires_at
         if expires_at is not None and now > expires_at - _CLOCKS_APART_SECONDS:

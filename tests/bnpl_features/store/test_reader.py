@@ -529,3 +529,22 @@ def test_a_store_that_took_anothers_place_is_read_anew_though_its_version_has_th
 
     assert (before.version, before["txn_count_7d"]) == (after.version, 1)
     assert after.status is Status.STALE
+
+
+def test_no_customer_is_unknown_while_an_empty_store_takes_the_place_of_a_lost_one(tmp_path: Path) -> None:
+    port = free_port()
+    with mortal_server(tmp_path / "lost", port) as lost:
+        shop = Shop(f"redis://127.0.0.1:{port}/0", "lost")
+        shop.publish()
+        with shop.reader() as reader:
+            statuses = {reader.get("customer-1").status}
+            lost.kill()
+            lost.wait()
+            with mortal_server(tmp_path / "empty", port):
+                deadline = time.monotonic() + 2.5
+                while time.monotonic() < deadline:
+                    answer = reader.get("customer-1")
+                    statuses.add(answer.status)
+
+    assert statuses == {Status.STALE, Status.UNAVAILABLE}
+    assert "nothing was published" in answer.reason
