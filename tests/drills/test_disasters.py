@@ -178,7 +178,7 @@ def publish_wrong_amounts(lender: Lender) -> int:
     batches = list(customer_batches(vectors, layout))
     for batch in batches:
         for name in [one for one in batch.columns if one.startswith("amount")]:
-            batch.columns[name] *= 100.0
+            batch.columns[name] = batch.columns[name] * 100.0
     customers = sum(len(batch.customer_ids) for batch in batches)
     published = publish(
         lender.shop.target,
