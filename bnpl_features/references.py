@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from bnpl_features.errors import SettingsError
-from bnpl_features.sections import SECTIONS, Settings
-
-SECRETS = frozenset((name, one.name) for name in SECTIONS for one in fields(getattr(Settings(), name)) if not one.repr)
-"""(section, key) of what is never shown."""
+from bnpl_features.variables import SECRETS
 
 _ENVIRONMENT, _FILE = "env:", "file:"
 _URLS = ("url", "registry_url", "pushgateway_url")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bnpl_features.warehouse.transactions import Source
@@ -210,7 +210,3 @@ class Settings:
     alerts: AlertSettings = AlertSettings()
     streaming: StreamingSettings = StreamingSettings()
     source: Source = field(default_factory=Source)
-
-
-SECTIONS = tuple(one.name for one in fields(Settings) if one.name != "source")
-"""Sections of the settings file whose keys are the fields of a dataclass; [transactions] is the source."""

@@ -15,7 +15,6 @@ from bnpl_features.errors import SettingsError
 from bnpl_features.features.catalog import ALL_FEATURES, SETS
 from bnpl_features.references import look_up_secrets
 from bnpl_features.sections import (
-    SECTIONS,
     AlertSettings,
     CheckSettings,
     DriftSettings,
@@ -28,7 +27,7 @@ from bnpl_features.sections import (
     StreamingSettings,
     WarehouseSettings,
 )
-from bnpl_features.variables import VARIABLES
+from bnpl_features.variables import SECTIONS, VARIABLES
 from bnpl_features.warehouse.transactions import Source
 
 FILE_VARIABLE = "BNPL_SETTINGS"

@@ -1,10 +1,13 @@
-"""The environment's variable for each setting: by rule, or by a name of its own."""
+"""Environment variables and the keys of the settings that they stand for; which keys are secrets. All derived."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 
-from bnpl_features.sections import SECTIONS, Settings
+from bnpl_features.sections import Settings
+
+SECTIONS = tuple(one.name for one in fields(Settings) if one.name != "source")
+"""Sections of the settings file whose keys are the fields of a dataclass; [transactions] is the source."""
 
 _PREFIXES = {"store": "BNPL_", "checks": "BNPL_", "monitoring": "BNPL_"}
 """Where it is not BNPL_<SECTION>_."""
@@ -43,3 +46,8 @@ VARIABLES: dict[str, tuple[str, str]] = {
     if (section, one.name) not in _ONLY_IN_THE_FILE
 } | {"BNPL_TRANSACTIONS": ("transactions", "relation")}
 """Environment variable -> (section, key) of the settings file."""
+
+SECRETS = frozenset(
+    (section, one.name) for section in SECTIONS for one in fields(getattr(Settings(), section)) if not one.repr
+)
+"""(section, key) of what is never shown, a URL with a password among them, and may be a reference."""

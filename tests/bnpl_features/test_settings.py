@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from bnpl_features.errors import SettingsError
-from bnpl_features.references import SECRETS
 from bnpl_features.settings import VARIABLES, Settings, load_settings
+from bnpl_features.variables import SECRETS
 
 ACCEPTED = {
     "BNPL_WAREHOUSE": "bigquery",

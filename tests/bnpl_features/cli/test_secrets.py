@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bnpl_features.references import SECRETS
-from bnpl_features.variables import VARIABLES
+from bnpl_features.variables import SECRETS, VARIABLES
 from tests.bnpl_features.cli.conftest import CommandLine
 from tests.bnpl_features.store.shop import free_port
 
