@@ -39,6 +39,17 @@ help: ## This list
 	.venv-bytewax/bin/uv pip install --quiet --python .venv-bytewax/bin/python --compile-bytecode -r constraints-bytewax.txt
 	@touch $@
 
+.venv-audit/ready: constraints-audit.txt
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install --quiet --disable-pip-version-check '$(UV)'
+	.venv-audit/bin/uv pip install --quiet --python .venv-audit/bin/python --compile-bytecode -r constraints-audit.txt
+	@touch $@
+
+.venv-runtime/ready: pyproject.toml constraints.txt .venv-audit/ready
+	$(PYTHON) -m venv --without-pip .venv-runtime
+	.venv-audit/bin/uv pip install --quiet --python .venv-runtime/bin/python -c constraints.txt '.[all]'
+	@touch $@
+
 .PHONY: demo
 demo: .venv/ready ## The whole job on embedded parts: simulate, compute, check, publish, switch, read, train, score
 	$(BIN)/bnpl-features demo
@@ -72,6 +83,16 @@ lint: .venv/ready ## Format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+.PHONY: sbom
+sbom: .venv-runtime/ready ## What is installed in production, with licences, as CycloneDX: dist/sbom.cdx.json
+	@mkdir -p dist
+	.venv-audit/bin/cyclonedx-py environment .venv-runtime --pyproject pyproject.toml --mc-type application \
+	  --output-reproducible --output-file dist/sbom.cdx.json
+
+.PHONY: audit
+audit: .venv-audit/ready ## Known vulnerabilities of what is pinned; fails where the index's service does not answer
+	.ci/audit
+
 .PHONY: bench
 bench: .venv/ready .venv-feast/ready .venv-bytewax/ready ## Benchmarks, each beside a peer and the physical limit
 	$(BIN)/python -m benchmarks
@@ -81,10 +102,11 @@ scale: .venv/ready ## The daily job at 0.1, 1 and 10 million customers: seconds 
 	$(BIN)/python -m benchmarks.daily
 
 .PHONY: docs
-docs: .venv/ready ## Write docs/features.md, docs/catalogue.html, docs/metrics.md and the dashboards from the declarations
+docs: .venv/ready ## Write docs/features.md, docs/catalogue.html, docs/metrics.md, the store's users and the dashboards anew
 	$(BIN)/bnpl-features features --write-reference docs/features.md
 	$(BIN)/bnpl-features catalogue --declared --out docs/catalogue.html
 	$(BIN)/bnpl-features metrics --write-reference docs/metrics.md
+	$(BIN)/bnpl-features store-users --write-reference docs/operations.md
 	$(BIN)/python -m deploy.monitoring.panels
 
 .PHONY: screenshots
@@ -92,7 +114,8 @@ screenshots: .venv/ready ## Take the pictures of docs/console.md anew, after `ma
 	$(BIN)/python -m tests.screenshots
 
 .PHONY: pins
-pins: .venv/ready ## Resolve constraints.txt anew
+pins: .venv/ready ## Resolve constraints.txt anew, and constraints-audit.txt
+	printf 'cyclonedx-bom\npip-audit\n' | $(BIN)/uv pip compile - --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate --quiet -o constraints-audit.txt
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate --quiet -o constraints.txt
 
 .PHONY: clean

@@ -21,6 +21,7 @@ from bnpl_features.store.readers import readers_of
 from bnpl_features.store.reading.lookup import STALE_AFTER
 from bnpl_features.store.target import Target
 from bnpl_features.store.versions import State, active_version, list_versions, manifest_of
+from bnpl_features.transport import unencrypted
 from bnpl_features.warehouse.transactions import check_columns
 from bnpl_features.warehouse.volume import daily_volumes
 
@@ -54,6 +55,7 @@ def examine(overrides: dict[str, str] | None = None) -> Iterator[Finding]:
         return
     yield Finding(Level.OK, "settings", f"warehouse {settings.warehouse.engine}, namespace {settings.store.namespace}")
     yield _customer_key(settings)
+    yield _encryption(settings)
     yield from _guarded("declarations", _declarations, settings)
     yield from _guarded("warehouse", _warehouse, settings)
     yield from _guarded("store", _store, settings)
@@ -68,6 +70,17 @@ def _customer_key(settings: Settings) -> Finding:
         "customer key",
         f"{'none is set' if not length else f'only {length} bytes'}: fine for development; in production set "
         "BNPL_CUSTOMER_KEY to 32 random bytes, the same for publisher and readers",
+    )
+
+
+def _encryption(settings: Settings) -> Finding:
+    names = ", ".join(unencrypted(settings))
+    if not names:
+        return Finding(Level.OK, "encryption", "what is configured to leave this machine is encrypted")
+    return Finding(
+        Level.WARN,
+        "encryption",
+        f"what leaves this machine is not encrypted, unless something else does it, by: {names}; see docs/settings.md",
     )
 
 

@@ -30,7 +30,7 @@ class WarehouseSettings:
 class StoreSettings:
     """Where features are served from; an empty `url` means the embedded server in `folder`."""
 
-    url: str = ""
+    url: str = field(default="", repr=False)
     folder: Path = Path(".bnpl/store")
     namespace: str = "bnpl"
     customer_key: bytes = field(default=b"", repr=False)
@@ -106,6 +106,9 @@ class ScoringSettings:
     host: str = "127.0.0.1"
     port: int = 8080
     keys_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
+    client_ca_file: str = ""
     review_from: float = 0.10
     decline_from: float = 0.20
     on_unknown_customer: str = "transaction_only"
@@ -132,7 +135,7 @@ class MonitoringSettings:
     """Where jobs leave their metrics and traces go; empty or `none` is nowhere."""
 
     textfile_folder: str = ""
-    pushgateway_url: str = ""
+    pushgateway_url: str = field(default="", repr=False)
     traces: str = "none"
     traces_endpoint: str = ""
     service_name: str = ""
@@ -187,6 +190,8 @@ class StreamingSettings:
     kept_hours: float = 31.0
     claim_seconds: float = 10.0
     metrics_port: int = 0
+    metrics_certificate_file: str = ""
+    metrics_key_file: str = ""
     most_mismatched: float = 0.001
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from bnpl_features.errors import SettingsError
 from bnpl_features.features.catalog import ALL_FEATURES, SETS
+from bnpl_features.references import look_up_secrets
 from bnpl_features.sections import (
     AlertSettings,
     CheckSettings,
@@ -27,7 +28,7 @@ from bnpl_features.sections import (
     StreamingSettings,
     WarehouseSettings,
 )
-from bnpl_features.variables import SECRET_KEYS, SECTIONS, VARIABLES
+from bnpl_features.variables import SECTIONS, VARIABLES
 from bnpl_features.warehouse.transactions import Source
 
 FILE_VARIABLE = "BNPL_SETTINGS"
@@ -99,6 +100,7 @@ def load_settings(
     for name, (section, key) in given.items():
         values.setdefault(section, {})[key] = variables[name]
     named = {place: name for name, place in given.items()}
+    look_up_secrets(values, named, variables)
     defaults = Settings()
     sections: dict[str, Any] = {name: _section(type(getattr(defaults, name)), name, values, named) for name in SECTIONS}
     settings = Settings(**sections, source=_source(values.get("transactions", {}), variables))
@@ -175,8 +177,7 @@ def _typed(key: str, name: str, value: Any, default: Any) -> Any:
     """`value` as the type of the default it replaces; `name` is the variable or key that gave it."""
     if isinstance(default, (str, bytes, Path)):
         if not isinstance(value, str):
-            shown = "" if key in SECRET_KEYS else f" {value!r}"
-            raise SettingsError(f"setting {name}{shown} must be text; put it in quotes")
+            raise SettingsError(f"setting {name} {value!r} must be text; put it in quotes")
         if isinstance(default, Path):
             return Path(value).expanduser()
         return value.encode() if isinstance(default, bytes) else value

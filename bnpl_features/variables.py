@@ -47,7 +47,7 @@ VARIABLES: dict[str, tuple[str, str]] = {
 } | {"BNPL_TRANSACTIONS": ("transactions", "relation")}
 """Environment variable -> (section, key) of the settings file."""
 
-SECRET_KEYS = frozenset(
-    one.name for section in SECTIONS for one in fields(getattr(Settings(), section)) if not one.repr
+SECRETS = frozenset(
+    (section, one.name) for section in SECTIONS for one in fields(getattr(Settings(), section)) if not one.repr
 )
-"""Keys whose values, a URL with a password among them, are never part of a message."""
+"""(section, key) of what is never shown, a URL with a password among them, and may be a reference."""

@@ -26,7 +26,8 @@ class Proxy:
 
     def __init__(self, port: int) -> None:
         self.treat: Treatment = untouched
-        self._target = port
+        self.target = port
+        """May be changed; connections that there are stay where they are."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -43,7 +44,7 @@ class Proxy:
                 near, _ = self._listener.accept()
             except OSError:
                 return
-            far = socket.create_connection(("127.0.0.1", self._target))
+            far = socket.create_connection(("127.0.0.1", self.target))
             threading.Thread(target=_pass_on, args=(near, far), daemon=True).start()
             threading.Thread(target=self._pass_back, args=(far, near), daemon=True).start()
 

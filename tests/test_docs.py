@@ -25,16 +25,12 @@ from bnpl_features.features.catalog import BEHAVIOURAL, SETS
 from bnpl_features.settings import SECTIONS, Settings, load_settings
 from bnpl_features.store.connection import connect
 from bnpl_features.store.embedded import embedded_store
-from bnpl_features.store.erasure import erase
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
 from bnpl_features.store.manifest import Provenance
 from bnpl_features.store.publisher import publish
 from bnpl_features.store.publishing.batches import CustomerBatch
-from bnpl_features.store.reader import CustomerFeatureStore
 from bnpl_features.store.target import Target
-from bnpl_features.streaming.event import encode
-from bnpl_features.streaming.redis_source import RedisProducer, RedisSource
-from bnpl_features.streaming.worker import Worker
+from bnpl_features.store.users import users_section
 from bnpl_features.telemetry.catalogue import CATALOGUE
 from bnpl_features.telemetry.reference import metrics_page
 
@@ -73,6 +69,10 @@ def test_the_metrics_reference_is_the_generated_page() -> None:
     page = ROOT / "docs" / "metrics.md"
 
     assert page.read_text() == metrics_page(CATALOGUE), "run `make docs`"
+
+
+def test_the_store_users_of_the_operations_page_are_the_generated_section() -> None:
+    assert users_section() in (ROOT / "docs" / "operations.md").read_text(), "run `make docs`"
 
 
 def test_the_catalogue_is_the_generated_page() -> None:
@@ -173,7 +173,8 @@ def test_every_settings_example_is_accepted(page: Path, tmp_path: Path) -> None:
         file = tmp_path / f"{number}.toml"
         file.write_text(example)
 
-        loaded = load_settings({configuration.FILE_VARIABLE: str(file)})
+        secrets = dict.fromkeys(re.findall(r'"env:(\w+)"', example), "secret")
+        loaded = load_settings({configuration.FILE_VARIABLE: str(file), **secrets})
 
         assert loaded != Settings(), tomllib.loads(example)
 
@@ -218,34 +219,6 @@ def demo_store(tmp_path: Path) -> Iterator[str]:
         )
         client.close()
         yield url
-
-
-def test_the_users_of_the_operations_page_may_do_their_work_on_a_stream(demo_store: str) -> None:
-    text = (ROOT / "docs" / "operations.md").read_text()
-    administrator = connect(demo_store)
-    for line in re.findall(r"^ACL SETUSER .*$", text, re.MULTILINE):
-        administrator.execute_command(*line.split())
-    address = demo_store.removeprefix("redis://")
-    worker = Target(connect(f"redis://worker:password@{address}"), Keyspace(), CustomerKey())
-    publisher = connect(f"redis://publisher:password@{address}")
-    payload = {"transaction_id": "t", "customer_id": "cust_0000001", "transaction_timestamp": datetime.now(UTC)}
-    payload |= {"amount": 1.0, "status": "completed", "device_id": "d", "product_category": "home"}
-
-    RedisProducer(worker.client, Keyspace().purchases, "velocity").append([encode(payload), b"poison"])
-    done = Worker(RedisSource(worker.client, Keyspace().purchases, "velocity"), worker)
-    while done.turn():
-        pass
-    with CustomerFeatureStore(f"redis://scoring:password@{address}", velocity=True, budget_seconds=2.0) as reader:
-        answer = reader.get("cust_0000001")
-        erase(publisher, Keyspace(), [CustomerKey()], "cust_0000001", actor="operator", reason="asked for")
-        erased = reader.get("cust_0000001")
-
-    assert done.measures.events == {"applied": 1, "poison": 1}
-    assert answer.velocity
-    assert answer.velocity.as_dict()["failed_count_1h"] == 0
-    assert answer.velocity.value
-    assert erased.velocity
-    assert erased.velocity.as_dict()["txn_count_24h"] == 0
 
 
 @pytest.mark.parametrize("example", blocks(ROOT / "README.md", "python"))

@@ -31,6 +31,7 @@ from bnpl_features.cli.scoring import api_key, serve
 from bnpl_features.cli.serving import activate, get, retire_command, rollback, versions
 from bnpl_features.cli.sets import sets
 from bnpl_features.cli.simulated_day import simulate_day
+from bnpl_features.cli.store_users import store_users
 from bnpl_features.cli.streaming import stream
 from bnpl_features.cli.training_sets import training_set
 
@@ -57,7 +58,7 @@ _COMMANDS = (
     (stream, simulate_day),
     (feast,),
     (console_command, console_user, overview, serving, audit),
-    (capacity, doctor, metrics, test_alert, completion),
+    (store_users, capacity, doctor, metrics, test_alert, completion),
 )
 for command in (one for some in _COMMANDS for one in some):
     commands.add_command(command)

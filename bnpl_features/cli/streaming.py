@@ -50,10 +50,11 @@ def work(until_idle: bool) -> None:
         worker = Worker(source, target, settings.streaming.batch)
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda number, frame: worker.stop())
-        if settings.streaming.metrics_port:
+        chosen = settings.streaming
+        if chosen.metrics_port:
             from bnpl_features.streaming.metrics import serve_metrics
 
-            serve_metrics(worker, settings.streaming.metrics_port)
+            serve_metrics(worker, chosen.metrics_port, chosen.metrics_certificate_file, chosen.metrics_key_file)
         console.print(f"taking events from {source.name}", soft_wrap=True)
         if until_idle:
             while worker.turn():

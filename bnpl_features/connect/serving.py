@@ -25,6 +25,7 @@ def serving_of(settings: ScoringSettings, store: StoreSettings, url: str, tracer
     with extra("scoring"):
         from bnpl_features.scoring.core import Rules, SegmentRules
         from bnpl_features.scoring.decision import Bands
+        from bnpl_features.scoring.encryption import encryption_of
         from bnpl_features.scoring.fallback import Policy
         from bnpl_features.scoring.http import Limits
         from bnpl_features.scoring.server import Serving
@@ -55,6 +56,7 @@ def serving_of(settings: ScoringSettings, store: StoreSettings, url: str, tracer
         models_folder=settings.models_folder,
         predictions_folder=settings.predictions_folder,
         keys_file=Path(settings.keys_file) if settings.keys_file else None,
+        encryption=encryption_of(settings.certificate_file, settings.key_file, settings.client_ca_file),
         rules=Rules(Bands(settings.review_from, settings.decline_from), Policy.of(actions), segments),
         limits=Limits(settings.most_body_bytes, settings.most_in_batch, settings.most_in_flight),
         look_seconds=settings.look_seconds,

@@ -186,10 +186,11 @@ def named_errors(url: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
+        shown = without_password(url)
         raise RegistryUnavailable(
-            f"the model registry at {without_password(url)} did not do what was asked ({str(error)[:200]}); check "
+            f"the model registry at {shown} did not do what was asked ({str(error).replace(url, shown)[:200]}); check "
             "model.registry_url (BNPL_MODEL_REGISTRY_URL) and that the server runs, then try again"
-        ) from error
+        ) from (error if shown == url else None)  # its causes may quote the address
 
 
 @contextmanager

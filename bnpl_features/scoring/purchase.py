@@ -7,6 +7,7 @@ null.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -73,6 +74,10 @@ class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     purchases: Annotated[list[Purchase], msgspec.Meta(min_length=1)]  # type: ignore[valid-type]
 
 
+_COLUMN_LIKE = re.compile("[A-Za-z_]{1,40}")
+"""A misspelt field is named; what may be a customer id in a field's place is not."""
+
+
 class NotJson(ValueError):
     """The body is no JSON."""
 
@@ -125,6 +130,8 @@ def _named(message: str) -> tuple[str, str]:
     path = path.removesuffix("`").removeprefix("$").removeprefix(".")
     if "`" in says and ("missing required field" in says or "unknown field" in says):
         field = says.split("`")[1]
+        if not _COLUMN_LIKE.fullmatch(field):
+            field = "?"
         path = f"{path}.{field}" if path else field
         missing = "missing" in says
         return path, "is missing; a purchase must say it" if missing else "is no field of a purchase; leave it out"

@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from bnpl_features.errors import BnplFeaturesError, SettingsError
 from bnpl_features.scoring.core import Rules
+from bnpl_features.scoring.encryption import Encryption
 from bnpl_features.scoring.experiments.assignment import Assignments
 from bnpl_features.scoring.experiments.definition import Definitions
 from bnpl_features.scoring.experiments.shelf import Shelf, kept_definitions, watch_definitions
@@ -57,6 +58,7 @@ class Serving:
     models_folder: Path
     predictions_folder: Path
     keys_file: Path | None = None
+    encryption: Encryption | None = None
     rules: Rules = field(default_factory=Rules)
     limits: Limits = field(default_factory=Limits)
     look_seconds: float = 1.0
@@ -70,6 +72,8 @@ class Serving:
 def serve(serving: Serving, shelf: Shelf, started: Callable[[int], None] = lambda port: None) -> None:
     """Serve until SIGTERM or SIGINT; `started` is told the port. Raises `SettingsError` before anything is served."""
     keys = _keys(serving)
+    if serving.encryption:
+        serving.encryption.check()
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         listener = socket.create_server((serving.host, serving.port), backlog=1024)
@@ -135,6 +139,7 @@ class _Server(uvicorn.Server):
             date_header=False,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=max(1, round(serving.stop_seconds)),
+            **(serving.encryption.options() if serving.encryption else {}),
         )
         super().__init__(config)
         self._service = service

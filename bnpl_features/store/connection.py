@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 import redis
@@ -15,10 +16,14 @@ from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 
 from bnpl_features.errors import BnplFeaturesError, StoreFull, StoreMisconfigured, StoreUnavailable
-from bnpl_features.store.address import Address, Topology, parse_address, without_password
+from bnpl_features.store.address import Address, Login, Topology, parse_address, without_password
 
 PUBLISHER_TIMEOUT_SECONDS = 30.0
 
+_OF_THE_LIBRARY = (
+    ("driver_info",) if "driver_info" in signature(redis.Redis).parameters else ("lib_name", "lib_version")
+)
+"""With what redis-py introduces itself: a command that only newer servers know, and that no user of ours may send."""
 
 StoreClient = redis.Redis | redis.RedisCluster
 """What carries out administration and publication, whatever the topology; readers' lookups do without it."""
@@ -47,17 +52,19 @@ def client_of(address: Address, timeout_seconds: float) -> StoreClient:
         "socket_timeout": timeout_seconds,
         "socket_connect_timeout": min(timeout_seconds, 5.0),
     }
+    of_sentinel = options | _introduction(address.sentinel_login)
+    options |= _introduction(address.login)
     if address.topology is Topology.CLUSTER:
         nodes = [ClusterNode(*node) for node in address.nodes]
         return redis.RedisCluster(startup_nodes=nodes, **options)
     options |= {"db": address.database, "retry": Retry(NoBackoff(), 0)}
     if address.topology is Topology.SENTINEL:
-        sentinel_options = options | {
-            "db": 0,
+        of_sentinel |= {
+            "retry": Retry(NoBackoff(), 0),
             "username": address.sentinel_login.username or None,
             "password": address.sentinel_login.password or None,
         }
-        sentinels = Sentinel(list(address.nodes), sentinel_kwargs=sentinel_options)
+        sentinels = Sentinel(list(address.nodes), sentinel_kwargs=of_sentinel)
         primary: redis.Redis = sentinels.master_for(address.service, **options)
         return primary
     node = address.nodes[0]
@@ -65,6 +72,11 @@ def client_of(address: Address, timeout_seconds: float) -> StoreClient:
         options.pop("socket_connect_timeout")
         return redis.Redis(unix_socket_path=node.host, **options)
     return redis.Redis(host=node.host, port=node.port, **options)
+
+
+def _introduction(login: Login) -> dict[str, None]:
+    """None beside a login. Without one it stays: over TLS redis-py trusts a connection only after some exchange."""
+    return dict.fromkeys(_OF_THE_LIBRARY) if login.password else {}
 
 
 def primaries_of(client: StoreClient) -> list[redis.Redis]:

@@ -84,6 +84,24 @@ def readmit(
     remember(client, keyspace, [key.digest(customer_id) for key in keys], int(time.time() * 1000))
 
 
+def restore(client: StoreClient, keyspace: Keyspace, stones: Iterable[Tombstone]) -> int:
+    """Write tombstones again that a store has lost, and take their customers out; returns how many were missing.
+
+    Doing it again changes nothing. Raises `PublicationRefused` where a record is still there when read back.
+    """
+    there = {(stone.key_check, stone.digest) for stone in tombstones(client, keyspace)}
+    missing = [stone for stone in stones if (stone.key_check, stone.digest) not in there]
+    for stone in missing:
+        _act(client, keyspace, stone.key_check, stone.digest, "erase", stone.actor, f"{stone.reason} (restored)")
+    forget(client, keyspace, [stone.digest for stone in missing], int(time.time() * 1000))
+    for version in list_versions(client, keyspace):
+        check, buckets = _made_with(client, keyspace, version)
+        if version.state is not State.STAGING:  # one that is being staged is settled before it can become active
+            digests = [stone.digest for stone in missing if stone.key_check == check]
+            take_out(client, keyspace, version.number, buckets, digests)
+    return len(missing)
+
+
 def tombstones(client: StoreClient, keyspace: Keyspace) -> list[Tombstone]:
     """All of them, the newest first."""
     found = []

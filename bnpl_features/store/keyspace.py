@@ -129,6 +129,16 @@ class Keyspace:
     def velocity_bucket(self, bucket: int) -> bytes:
         return b"%b:w:%d" % (self.namespace.encode(), bucket)
 
+    @property
+    def patterns(self) -> dict[str, str]:
+        """Kinds of keys of which there are many -> a glob pattern that matches all of them, and no others."""
+        return {
+            "pointers": f"{self.of(FIRST_SET).active}*",
+            "manifests": self._control("manifest:*"),
+            "buckets": f"{self.namespace}:b:*",
+            "velocity": f"{self.namespace}:w:*",
+        }
+
     def _control(self, name: str) -> str:
         return f"{{{self.namespace}}}:{name}"
 

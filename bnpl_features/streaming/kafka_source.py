@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import parse_qsl
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from bnpl_features.errors import StreamUnavailable
+from bnpl_features.errors import SettingsError, StreamUnavailable
 from bnpl_features.streaming.source import Lag, Message
 
 ANSWER_SECONDS = 10.0
@@ -22,13 +23,20 @@ _END_OF_LOG_SECONDS = 30.0
 class KafkaSource:
     """One worker's part of a consumer group; not to be shared between threads.
 
-    `brokers` are host:port, separated by commas. Messages of one customer may be in any partition: order is not needed.
+    `brokers` are host:port, separated by commas, then `?` and librdkafka's properties, such as
+    `security.protocol=SSL&ssl.ca.location=/etc/ca.pem`. Messages of one customer may be in any partition: order is not
+    needed. Raises `SettingsError` for a property that is none.
     """
 
     def __init__(self, brokers: str, topic: str, group: str) -> None:
         self._topic = topic
-        self._settings = {"bootstrap.servers": brokers, "group.id": group, "enable.auto.commit": False}
-        self._consumer: Any = Consumer({**self._settings, "auto.offset.reset": "earliest"})
+        self._settings = {**properties(brokers), "group.id": group, "enable.auto.commit": False}
+        try:
+            self._consumer: Any = Consumer({**self._settings, "auto.offset.reset": "earliest"})
+        except KafkaException as error:  # what it says may quote a password
+            raise SettingsError(
+                f"a property in streaming.url is refused ({error.args[0].name()}); see librdkafka's CONFIGURATION.md"
+            ) from None
         self._consumer.subscribe([topic])
         self._unsettled: list[Any] = []
         self._applied_until = time.time()
@@ -117,3 +125,9 @@ class KafkaSource:
             raise StreamUnavailable(
                 f"{self.name}: {error}; see whether the brokers run, streaming.url, and whether the topic exists"
             ) from error
+
+
+def properties(brokers: str) -> dict[str, str]:
+    """Of librdkafka, from `host:port,...?property=value&...`."""
+    servers, _, options = brokers.partition("?")
+    return {"bootstrap.servers": servers, **dict(parse_qsl(options, keep_blank_values=True))}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, start_http_server
 
+from bnpl_features.errors import SettingsError
 from bnpl_features.streaming.worker import Worker
 from bnpl_features.telemetry import catalogue
 from bnpl_features.telemetry.collector import FamilyCollector
@@ -22,8 +23,17 @@ def worker_families(worker: Worker) -> Iterator[Family]:
         yield valued(catalogue.STREAM_LAG_EVENTS, measures.lag.waiting)
 
 
-def serve_metrics(worker: Worker, port: int) -> None:
-    """On all addresses, as Prometheus expects of an exporter."""
+def serve_metrics(worker: Worker, port: int, certificate_file: str = "", key_file: str = "") -> None:
+    """On all addresses, as Prometheus expects of an exporter; with TLS where files are named.
+
+    Raises `SettingsError` where they cannot be used.
+    """
     registry = CollectorRegistry()
     registry.register(FamilyCollector(lambda: worker_families(worker)))
-    start_http_server(port, registry=registry)
+    try:
+        start_http_server(port, registry=registry, certfile=certificate_file or None, keyfile=key_file or None)
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"metrics cannot be served on port {port} ({error}); correct streaming.metrics_port, "
+            "streaming.metrics_certificate_file and streaming.metrics_key_file"
+        ) from error

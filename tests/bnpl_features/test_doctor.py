@@ -72,6 +72,7 @@ def test_where_all_is_well_every_finding_says_so(healthy: dict[str, str]) -> Non
     assert [finding.subject for finding in findings] == [
         "settings",
         "customer key",
+        "encryption",
         "declarations",
         "warehouse",
         "source",

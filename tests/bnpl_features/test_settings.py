@@ -6,6 +6,7 @@ import pytest
 
 from bnpl_features.errors import SettingsError
 from bnpl_features.settings import VARIABLES, Settings, load_settings
+from bnpl_features.variables import SECRETS
 
 ACCEPTED = {
     "BNPL_WAREHOUSE": "bigquery",
@@ -52,7 +53,7 @@ def test_a_file_in_the_folder_is_read(tmp_path: Path) -> None:
         timeout_seconds = 60
         [store]
         retained_versions = 3
-        customer_key = "schlüssel"
+        customer_key = "env:KEY"
         [checks]
         drift_warn = 0.05
         [checks.drift_thresholds]
@@ -61,6 +62,7 @@ def test_a_file_in_the_folder_is_read(tmp_path: Path) -> None:
         relation = "lender.purchases"
         columns = { amount = "total" }
         """.replace("txn_count_7d", FEATURE),
+        KEY="schlüssel",
     )
 
     assert (found.warehouse.engine, found.warehouse.project, found.warehouse.timeout_seconds) == (
@@ -221,6 +223,67 @@ def test_secrets_are_neither_in_messages_nor_in_the_printed_settings(tmp_path: P
     assert "123456" not in complaint(tmp_path, "[store]\ncustomer_key = 123456\n")
     assert "hunter2" not in complaint(tmp_path, '[store]\nurl = ["redis://:hunter2@host"]\n')
     assert "hunter2" not in repr(settings(tmp_path, BNPL_CUSTOMER_KEY="hunter2"))
+
+
+# Secrets by reference
+
+
+def test_a_secret_is_read_from_the_file_that_a_setting_or_a_variable_names(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("hunter2\n")
+
+    in_the_file = settings(tmp_path, f'[store]\ncustomer_key = "file:{secret}"\n')
+    by_a_variable = settings(tmp_path, REDIS_URL=f"file:{secret}")
+
+    assert in_the_file.store.customer_key == b"hunter2"
+    assert by_a_variable.store.url == "hunter2"
+
+
+@pytest.mark.parametrize(("section", "key"), sorted(SECRETS))
+def test_no_secret_may_stand_in_the_file(tmp_path: Path, section: str, key: str) -> None:
+    message = complaint(tmp_path, f'[{section}]\n{key} = "redis://reader:hunter2@host"\n')
+
+    assert f"setting {section}.{key} is a secret" in message
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize("url", ["rediss://host:6379/0", "unix:///run/redis.sock", "kafka-1:9092,kafka-2:9092"])
+def test_an_address_without_a_password_may(tmp_path: Path, url: str) -> None:
+    assert settings(tmp_path, f'[store]\nurl = "{url}"\n').store.url == url
+
+
+def test_a_password_among_an_addresss_options_may_not(tmp_path: Path) -> None:
+    text = '[store]\nurl = "rediss+sentinel://host/mymaster?sentinel_password=hunter2"\n'
+
+    assert "hunter2" not in complaint(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [
+        ("env:NOWHERE", "refers to the variable NOWHERE, which is empty or not set"),
+        ("file:/nowhere/secret", "/nowhere/secret, which cannot be read: No such file or directory"),
+        ("file:empty", "which is empty"),
+        ("file:binary", "not UTF-8 text"),
+    ],
+)
+def test_a_reference_to_nothing_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str, says: str
+) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    monkeypatch.chdir(tmp_path)
+
+    assert says in complaint(tmp_path, BNPL_CUSTOMER_KEY=reference)
+
+
+def test_no_secret_is_part_of_the_printed_settings(tmp_path: Path) -> None:
+    variables = {name: place for name, place in VARIABLES.items() if place in SECRETS}
+
+    found = settings(tmp_path, **dict.fromkeys(variables, "hunter2"))
+
+    assert len(variables) == len(SECRETS) >= 8
+    assert "hunter2" not in repr(found)
 
 
 FEATURE = "txn_count_30d"

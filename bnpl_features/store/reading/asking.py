@@ -184,7 +184,7 @@ class Asker:
 
     def _after_failure(self, group: _Group, error: Exception, found: list[Found]) -> list[_Group]:
         self._breaker(group.server).failed()
-        self._follower.hurry()
+        self._follower.hurry(is_in_doubt=not isinstance(error, OverBudget))
         tried = (*group.tried, group.server)
         server = self._choice(group.shard, tried)
         if server is None or (isinstance(error, OverBudget) and server in tried):

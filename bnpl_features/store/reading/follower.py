@@ -16,6 +16,7 @@ from bnpl_features.errors import BnplFeaturesError, StoreUnavailable
 from bnpl_features.store.address import Address
 from bnpl_features.store.connection import StoreClient, client_of, named_errors
 from bnpl_features.store.keyspace import FIRST_SET, CustomerKey, Keyspace
+from bnpl_features.store.manifest import Manifest
 from bnpl_features.store.readers import Announcer
 from bnpl_features.store.reading.lookup import ServedVersion
 from bnpl_features.store.reading.routes import Routes, discover
@@ -25,7 +26,7 @@ from bnpl_features.store.versions import GRACE_SECONDS, active_version, manifest
 POLL_SECONDS = 1.0
 _LISTEN_SECONDS = 0.1
 _ROUTES_SECONDS = 10.0
-"""How old routes may be that nobody complained about."""
+"""How old routes, and a version's manifest, may be that nobody complained about."""
 
 CAUGHT_UP_SECONDS = 60.0
 """How far behind the stream's workers may be before velocity counts as stale."""
@@ -71,6 +72,7 @@ class Follower:
         self._confirmed_at: dict[str, float] = {}
         self._routes_at = -_ROUTES_SECONDS
         self._hurried = False
+        self._doubts = self._doubts_settled = 0
         self._closed = False
         self._refreshing = threading.Lock()
         try:
@@ -141,7 +143,9 @@ class Follower:
 
     def why_not_known(self, served: ServedVersion, now: float) -> str:
         """Why a miss says nothing about the customer: the version held may have been retired, or have expired."""
-        if self._age_seconds(served.manifest.layout.feature_set) > GRACE_SECONDS / 2:
+        name = served.manifest.layout.feature_set
+        is_old = self._age_seconds(name) > GRACE_SECONDS / 2
+        if is_old or self._doubts != self._doubts_settled or name not in self._served:
             return "the active version is not confirmed"
         expires_at = served.manifest.expires_at
         if expires_at is not None and now > expires_at - _CLOCKS_APART_SECONDS:
@@ -153,9 +157,10 @@ class Follower:
         is_late = now - self._caught_up_at > CAUGHT_UP_SECONDS
         return VelocityStatus.STALE if is_late else VelocityStatus.FRESH
 
-    def hurry(self) -> None:
-        """Look at the store's topology again, soon."""
+    def hurry(self, *, is_in_doubt: bool = False) -> None:
+        """Look at the topology again, soon; it `is_in_doubt` whether what answers then is the store of before."""
         self._hurried = True
+        self._doubts += is_in_doubt
 
     def close(self) -> None:
         self._closed = True
@@ -178,6 +183,7 @@ class Follower:
                 with named_errors(str(self._address)):
                     self._listen()
             except StoreUnavailable as error:
+                self.hurry(is_in_doubt=True)
                 if not self._served:
                     self._why_nothing = str(error)
                 _LOG.debug("cannot refresh the active version: %s", error)
@@ -203,13 +209,16 @@ class Follower:
     def _refresh(self) -> None:
         with self._refreshing:
             client = self._connected()
-            now = time.monotonic()
-            if self._hurried or now - self._routes_at > _ROUTES_SECONDS:
+            now, doubts = time.monotonic(), self._doubts
+            is_due = self._hurried or now - self._routes_at > _ROUTES_SECONDS
+            if is_due:
                 self._hurried = False
                 self.routes = discover(client, self._address)
                 self._routes_at = now
-            damaged = [error for name in self._sets if (error := self._refresh_set(client, self._keyspace.of(name)))]
+            keyspaces = [self._keyspace.of(name) for name in self._sets]
+            damaged = [error for one in keyspaces if (error := self._refresh_set(client, one, is_due))]
             self._why_nothing = ""
+            self._doubts_settled = doubts
             if self._with_velocity:
                 self._caught_up_at = float(client.get(self._keyspace.caught_up) or 0)
             if self._announcer:
@@ -217,26 +226,34 @@ class Follower:
         if damaged:
             raise damaged[0]
 
-    def _refresh_set(self, client: StoreClient, keyspace: Keyspace) -> BnplFeaturesError | None:
-        """Why the set's newest version cannot be served: that must not hold up the other sets."""
+    def _refresh_set(self, client: StoreClient, keyspace: Keyspace, is_due: bool) -> BnplFeaturesError | None:
+        """Why the set's newest version cannot be served: that must not hold up the other sets.
+
+        What is due is read also under the number at hand: a store that lost its data numbers versions from 1 again.
+        """
         name = keyspace.feature_set
         version = active_version(client, keyspace)
         held = self._served.get(name)
         if version is None:
             self._served.pop(name, None)
-        elif held is None or version != held.manifest.version:
+        elif held is None or version != held.manifest.version or is_due:
             try:
                 manifest = manifest_of(client, keyspace, version)
-                served = ServedVersion(manifest, keyspace, self._keys, self._stale_after)
+                if held is None or manifest != held.manifest:
+                    self._served[name] = self._new(manifest, keyspace, held)
             except BnplFeaturesError as error:
-                self._damaged[name] = str(error)
-                return error
-            if served.deprecation and not (held and held.deprecation):
-                _LOG.warning("%s", served.deprecation)
-            self._served[name] = served
+                if held is None or version != held.manifest.version:
+                    self._damaged[name] = str(error)
+                    return error
         self._damaged.pop(name, None)
         self._confirmed_at[name] = time.monotonic()
         return None
+
+    def _new(self, manifest: Manifest, keyspace: Keyspace, held: ServedVersion | None) -> ServedVersion:
+        served = ServedVersion(manifest, keyspace, self._keys, self._stale_after)
+        if served.deprecation and not (held and held.deprecation):
+            _LOG.warning("%s", served.deprecation)
+        return served
 
     def _connected(self) -> StoreClient:
         if self._client is None:

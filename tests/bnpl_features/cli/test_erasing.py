@@ -114,3 +114,24 @@ def test_after_a_change_of_the_key_both_are_needed_until_no_version_has_the_old_
     assert found["versions"] == [{"version": 1, "state": "active", "held": True}]
     assert {stone["key_check"] == target.key.check for stone in cli.json("erasures")} == {True, False}
     assert "previous" in cli.done("erasures")
+
+
+def test_tombstones_are_copied_and_restored(cli: CommandLine) -> None:
+    cli.shop.publish(9)
+    cli.done("erase", "customer-3", *WHY)
+    copy = cli.folder / "erasures.json"
+    copy.write_text(cli.done("erasures", "--json"))
+    cli.shop.client.delete(cli.shop.keyspace.erased)
+
+    restored = cli.done("erasures", "--restore", str(copy))
+
+    assert "1 tombstones in the copy, 1 were missing and are restored" in restored
+    assert len(cli.json("erasures")) == 1
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '[{"digest": "xyz"}]', '[{"digest": "00"}]'])
+def test_what_is_no_copy_is_refused(content: str, cli: CommandLine) -> None:
+    copy = cli.folder / "erasures.json"
+    copy.write_text(content or "not JSON")
+
+    assert "is no copy of tombstones" in cli.refused("erasures", "--restore", str(copy))

@@ -61,7 +61,7 @@ THAT_READ_SETTINGS = {
 
 
 def test_the_commands_are_these() -> None:
-    others = {"features", "api-key", "console-user", "experiments", "sets", "stream", "completion"}
+    others = {"features", "api-key", "console-user", "experiments", "sets", "store-users", "stream", "completion"}
 
     assert sorted({*THAT_READ_SETTINGS, *others}) == COMMANDS
 

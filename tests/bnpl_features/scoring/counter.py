@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -40,10 +41,11 @@ class Counter:
     port: int
     process: subprocess.Popen[str]
     folder: Path
+    trust: ssl.SSLContext | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.trust else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def models(self) -> Path:
@@ -63,7 +65,7 @@ class Counter:
             named.setdefault("content-type", "application/json")
         request = urllib.request.Request(self.url + path, content, named)
         try:
-            with urllib.request.urlopen(request, timeout=10) as found:
+            with urllib.request.urlopen(request, timeout=10, context=self.trust) as found:
                 text, status, given = found.read(), found.status, found.headers
         except urllib.error.HTTPError as error:
             text, status, given = error.read(), error.code, error.headers
@@ -103,9 +105,19 @@ def serve_models(folder: Path, *versions: int) -> None:
 
 @contextmanager
 def running(
-    folder: Path, url: str, namespace: str, *, models: tuple[int, ...] = (1,), **settings: Any
+    folder: Path,
+    url: str,
+    namespace: str,
+    *,
+    models: tuple[int, ...] = (1,),
+    trust: ssl.SSLContext | None = None,
+    variables: Mapping[str, str] | None = None,
+    **settings: Any,
 ) -> Iterator[Counter]:
-    """A service on a free port, stopped when the block ends."""
+    """A service on a free port, stopped when the block ends; with `trust` it is asked over HTTPS.
+
+    `settings` are those of [scoring], `variables` any others.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     if models:
         serve_models(folder / "served", *models)
@@ -121,6 +133,7 @@ def running(
     environment = dict(os.environ) | {f"BNPL_SCORING_{name.upper()}": str(value) for name, value in given.items()}
     environment.pop("BNPL_SCORING_PORT")
     environment |= {"REDIS_URL": url, "BNPL_NAMESPACE": namespace, "BNPL_CUSTOMER_KEY": SECRET.decode()}
+    environment |= variables or {}
     words = [str(PROGRAM), "serve", "--port", str(given["port"])]
     if registry is None:
         words.append("--without-registry")
@@ -132,7 +145,7 @@ def running(
     try:
         line = process.stdout.readline()
         assert line.startswith("listening on port"), (folder / "log.ndjson").read_text()
-        counter = Counter(int(line.rpartition(" ")[2]), process, folder)
+        counter = Counter(int(line.rpartition(" ")[2]), process, folder, trust)
         wait_until(lambda: is_answering(counter), "the service answers", START_SECONDS)
         yield counter
     finally:

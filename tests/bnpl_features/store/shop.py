@@ -97,18 +97,18 @@ def new_shop(url: str) -> Shop:
 
 
 @contextmanager
-def redis_server(folder: Path) -> Iterator[str]:
-    """Debian's Redis; laptops may lack it, CI may not."""
+def redis_server(folder: Path, *options: str, password: str = "") -> Iterator[str]:
+    """Debian's Redis, whose default user has the password; laptops may lack it, CI may not."""
     if REDIS_SERVER is None:
         if os.environ.get("CI") == "true":
             pytest.fail("CI has no redis-server; apt-get install redis-server")
         pytest.skip("redis-server is not installed")
     port = free_port()
     words = [REDIS_SERVER, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([*words, *options], stdout=subprocess.DEVNULL)
     try:
-        wait_until(lambda: answers(port), "Redis answers")
-        yield f"redis://127.0.0.1:{port}/0"
+        wait_until(lambda: answers(port, password), "Redis answers")
+        yield f"redis://{password and f':{password}@'}127.0.0.1:{port}/0"
     finally:
         process.terminate()
         process.wait()
@@ -177,9 +177,9 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = 10.0) 
     return time.monotonic() - started
 
 
-def answers(port: int) -> bool:
+def answers(port: int, password: str = "") -> bool:
     try:
-        return bool(redis.Redis(port=port, socket_timeout=1.0).ping())
+        return bool(redis.Redis(port=port, password=password or None, socket_timeout=1.0).ping())
     except redis.RedisError:
         return False
 

@@ -11,7 +11,15 @@ import pytest
 
 from bnpl_features.errors import InputError, PublicationRefused
 from bnpl_features.store import publisher
-from bnpl_features.store.erasure import Removal, erase, erased_among, readmit, settle_erasures, tombstones
+from bnpl_features.store.erasure import (
+    Removal,
+    erase,
+    erased_among,
+    readmit,
+    restore,
+    settle_erasures,
+    tombstones,
+)
 from bnpl_features.store.keyspace import CustomerKey, bucket_of, field_of
 from bnpl_features.store.publishing.progress import Progress
 from bnpl_features.store.reading.lookup import Status
@@ -431,3 +439,24 @@ def verified_with_records(shop: Shop, *customers: str) -> int:
 
 def tombstone() -> str:
     return '{"at": "1.000", "actor": "a", "reason": "r"}'
+
+
+def test_tombstones_that_a_store_lost_are_restored_from_a_copy_and_their_customers_taken_out(shop: Shop) -> None:
+    shop.publish()
+    erase(shop.client, shop.keyspace, shop.target.keys, "customer-1", **BY)
+    copy = tombstones(shop.client, shop.keyspace)
+    for key in (shop.keyspace.erased, shop.keyspace.erasures, *shop.bucket_keys(1)):
+        shop.client.delete(key)
+    shop.publish()
+    came_back = shop.reads(300)
+
+    first, again = (restore(shop.client, shop.keyspace, copy) for _ in range(2))
+
+    assert came_back == {"stale": 300}
+    assert (first, again) == (1, 0)
+    assert shop.reads(300) == {"stale": 299, "unknown_customer": 1}
+    shop.publish()
+    assert shop.reads(300) == {"stale": 299, "unknown_customer": 1}
+    assert [(one.digest, one.actor) for one in tombstones(shop.client, shop.keyspace)] == [
+        (one.digest, one.actor) for one in copy
+    ]

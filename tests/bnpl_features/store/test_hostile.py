@@ -18,9 +18,12 @@ import trustme
 
 from bnpl_features.errors import BnplFeaturesError, StoreUnavailable
 from bnpl_features.store.aio import AsyncCustomerFeatureStore
+from bnpl_features.store.connection import connect
+from bnpl_features.store.keyspace import Keyspace
 from bnpl_features.store.publishing.progress import Progress
 from bnpl_features.store.reader import CustomerFeatureStore
 from bnpl_features.store.reading.lookup import Answer, Status
+from bnpl_features.store.users import PUBLISHER, rules_of
 from tests.bnpl_features.store.shop import REDIS_SERVER, SECRET, Shop, batches, free_port, new_shop, wait_until
 from tests.proxy import (
     Proxy,
@@ -197,6 +200,18 @@ def test_an_encrypted_store_is_published_to_and_read_from(encrypted: tuple[int, 
 
     assert shop.reads(300) == {"fresh": 300}
     assert {answer.status for answer in asyncio.run(read())} == {Status.FRESH}
+
+
+def test_an_encrypted_store_takes_a_user_with_a_password(encrypted: tuple[int, Path]) -> None:
+    port, folder = encrypted
+    url = encrypted_url(port, folder)
+    rules = rules_of(PUBLISHER, Keyspace("with-a-user"))
+    connect(url).execute_command("ACL", "SETUSER", "publisher", "on", ">secret", *rules.split())
+    shop = Shop(url.replace("rediss://", "rediss://publisher:secret@"), "with-a-user")
+
+    shop.publish(day=YESTERDAY)
+
+    assert shop.reads(300, announce=False) == {"fresh": 300}
 
 
 def test_a_certificate_of_another_authority_is_refused_by_name(encrypted: tuple[int, Path]) -> None:

