@@ -39,6 +39,14 @@ help: ## This list
 	.venv-bytewax/bin/uv pip install --quiet --python .venv-bytewax/bin/python --compile-bytecode -r constraints-bytewax.txt
 	@touch $@
 
+# The provider's wheel is only read, as the list of the arguments that Terraform's Google provider takes.
+.venv-deploy/ready: constraints-deploy.txt
+	$(PYTHON) -m venv .venv-deploy
+	.venv-deploy/bin/pip install --quiet --disable-pip-version-check '$(UV)'
+	.venv-deploy/bin/uv pip install --quiet --python .venv-deploy/bin/python --compile-bytecode -r constraints-deploy.txt
+	.venv-deploy/bin/pip download --quiet --disable-pip-version-check --no-deps -d .venv-deploy/providers 'cdktf-cdktf-provider-google==16.12.1'
+	@touch $@
+
 .PHONY: demo
 demo: .venv/ready ## The whole job on embedded parts: simulate, compute, check, publish, switch, read, train, score
 	$(BIN)/bnpl-features demo
@@ -57,7 +65,7 @@ job: .venv/ready ## Your own purchases: make job FILE=purchases.parquet FROM=202
 	$(BIN)/bnpl-features run --from $(FROM) --to $(TO) --publish-each
 
 .PHONY: test
-test: .venv/ready .venv-emulator/ready .venv-feast/ready ## All tests
+test: .venv/ready .venv-emulator/ready .venv-feast/ready .venv-deploy/ready ## All tests
 	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST)
 
 .PHONY: drill
