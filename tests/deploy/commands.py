@@ -1,4 +1,4 @@
-"""Whether a container's command is one that its program knows, with those options: parsed by the program's own parser."""
+"""Whether a command is one that its program knows, with those options: parsed by the program's own parser."""
 
 from __future__ import annotations
 
