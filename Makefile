@@ -83,11 +83,12 @@ bench: .venv/ready .venv-feast/ready .venv-bytewax/ready ## Benchmarks, each bes
 	$(BIN)/python -m benchmarks
 
 .PHONY: docs
-docs: .venv/ready ## Write docs/features.md, docs/catalogue.html, docs/metrics.md and the dashboards from the declarations
+docs: .venv/ready ## Write the generated pages, the dashboards and the table of purchases from the declarations
 	$(BIN)/bnpl-features features --write-reference docs/features.md
 	$(BIN)/bnpl-features catalogue --declared --out docs/catalogue.html
 	$(BIN)/bnpl-features metrics --write-reference docs/metrics.md
 	$(BIN)/python -m deploy.monitoring.panels
+	$(BIN)/python -m deploy.terraform.schema
 
 .PHONY: pins
 pins: .venv/ready ## Resolve constraints.txt anew
