@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 from dagster._cli import create_dagster_cli
@@ -27,10 +28,11 @@ def parse(words: Sequence[str]) -> None:
     """Raises click's error for a command or an option that there is not; runs nothing."""
     program, *arguments = [word.replace(HOME, str(ROOT)) for word in words]
     command = PROGRAMS[program]
-    context = command.make_context(program, list(arguments))
-    while isinstance(command, click.Group):
-        rest = [*context._protected_args, *context.args]
-        name, found, arguments = command.resolve_command(context, rest)
-        assert found is not None
-        command = found
-        context = command.make_context(name, list(arguments), parent=context)
+    with suppress(click.exceptions.Exit):  # --version, --help
+        context = command.make_context(program, list(arguments))
+        while isinstance(command, click.Group):
+            rest = [*context._protected_args, *context.args]
+            name, found, arguments = command.resolve_command(context, rest)
+            assert found is not None
+            command = found
+            context = command.make_context(name, list(arguments), parent=context)
