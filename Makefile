@@ -87,8 +87,17 @@ docs: .venv/ready ## Write the generated pages, the dashboards and the table of 
 	$(BIN)/bnpl-features features --write-reference docs/features.md
 	$(BIN)/bnpl-features catalogue --declared --out docs/catalogue.html
 	$(BIN)/bnpl-features metrics --write-reference docs/metrics.md
+	$(BIN)/python -m bnpl_features.cli.reference docs/commands.md
 	$(BIN)/python -m deploy.monitoring.panels
 	$(BIN)/python -m deploy.terraform.schema
+
+.PHONY: site
+site: .venv/ready ## Build the documentation as a site in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+.PHONY: wheel
+wheel: .venv/ready ## Build the release's wheel and source archive in dist/
+	$(BIN)/uv build --quiet --out-dir dist
 
 .PHONY: pins
 pins: .venv/ready ## Resolve constraints.txt anew
