@@ -10,12 +10,13 @@ import redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode
 from redis.connection import Connection
+from redis.credentials import CredentialProvider
 from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 
 from bnpl_features.errors import BnplFeaturesError, StoreFull, StoreMisconfigured, StoreUnavailable
-from bnpl_features.store.address import Address, Topology, parse_address, without_password
+from bnpl_features.store.address import Address, Login, Topology, parse_address, without_password
 
 PUBLISHER_TIMEOUT_SECONDS = 30.0
 
@@ -47,6 +48,8 @@ def client_of(address: Address, timeout_seconds: float) -> StoreClient:
         "socket_timeout": timeout_seconds,
         "socket_connect_timeout": min(timeout_seconds, 5.0),
     }
+    if address.login.token_url:
+        options |= {"username": None, "credential_provider": _TokenLogin(address.login)}
     if address.topology is Topology.CLUSTER:
         nodes = [ClusterNode(*node) for node in address.nodes]
         return redis.RedisCluster(startup_nodes=nodes, **options)
@@ -65,6 +68,17 @@ def client_of(address: Address, timeout_seconds: float) -> StoreClient:
         options.pop("socket_connect_timeout")
         return redis.Redis(unix_socket_path=node.host, **options)
     return redis.Redis(host=node.host, port=node.port, **options)
+
+
+class _TokenLogin(CredentialProvider):
+    """A login whose password is asked for at each connection."""
+
+    def __init__(self, login: Login) -> None:
+        self._login = login
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        secret = self._login.secret()
+        return (self._login.username, secret) if self._login.username else (secret,)
 
 
 def primaries_of(client: StoreClient) -> list[redis.Redis]:
