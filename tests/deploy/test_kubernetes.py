@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,8 @@ def test_what_a_pod_refers_to_exists_and_a_secret_is_only_referred_to(name: str,
     assert {mount["name"] for mount in own.get("volumeMounts", [])} <= set(volumes)
     assert pod["serviceAccountName"] in named("ServiceAccount")
     for volume in volumes.values():
-        assert volume.get("configMap", {}).get("name", "dagster-instance") in named("ConfigMap")
+        config_map = volume.get("configMap", {})
+        assert config_map.get("optional") or config_map.get("name", "dagster-instance") in named("ConfigMap")
         assert volume.get("persistentVolumeClaim", {}).get("claimName", "bnpl-shared") in named("PersistentVolumeClaim")
     for source in own["envFrom"]:
         assert source.get("configMapRef", {}).get("name", "bnpl-settings") in named("ConfigMap")
@@ -181,6 +183,16 @@ def test_a_run_and_the_code_server_have_the_same_settings(run_job: dict[str, Any
     names = [sorted(next(iter(ref.values()))["name"] for ref in source) for source in sources]
 
     assert names[0] == names[1]
+
+
+@pytest.mark.parametrize("name", [*PROCESSES, "a run"])
+def test_every_pod_finds_the_stores_certificate_authority_where_terraform_says(
+    name: str, run_job: dict[str, Any]
+) -> None:
+    own = container({**processes(), "a run": run_job}[name])
+    [file] = re.findall(r"ssl_ca_certs=([\w./-]+)", (DEPLOY / "terraform" / "outputs.tf").read_text())
+
+    assert file.rpartition("/")[0] in {mount["mountPath"] for mount in own["volumeMounts"]}
 
 
 def test_settings_that_are_given_exist() -> None:
