@@ -33,7 +33,11 @@ from tests.test_docs import PAGES, ROOT, blocks, demo_store
 
 __all__ = ["demo_store"]
 
-GUIDES = [ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
+GUIDES = sorted(
+    [ROOT / "docs" / "tutorial.md", *(ROOT / "docs" / "how-to").glob("*.md")],
+    key=lambda page: (page.stem != "tutorial", page.stem == "your-own-feature", page.stem),
+)
+"""In the order in which they are run: the tutorial makes what the others need, the feature changes the code."""
 ELSEWHERE = {"docs/interoperability.md": "runs where Feast is: tests/bnpl_features/interop/test_feast.py"}
 STORE = "redis://127.0.0.1:6379/0"
 STANDS_FOR = {"$DAY": "2026-11-20", "$FIRST": "2026-07-27", "$LAST": "2026-09-25", "$RETAINED": "1"}

@@ -20,9 +20,9 @@ from tests.test_examples import GUIDES
 PAGE_SECONDS = 1200.0
 LEFT_OUT = (".git", ".venv*", ".bnpl", "__pycache__", ".*_cache", ".hypothesis", "site", "dist", "build", "*.egg-info")
 SHOWS = {
-    "tutorial.md": ["behavioural is the champion (promoted)", "status fresh", '"decision"', '"feature_version":1'],
+    "tutorial.md": ["status fresh", "behavioural is the champion (promoted)", '"status":"ready"', '"decision"'],
     "your-own-table.md": ["purchases", "succeeded in", "status fresh"],
-    "your-own-feature.md": ["rushed_share_30d", "AVG(IF(", "succeeded in"],
+    "your-own-feature.md": ["impulse_amount_30d", "SUM(IF(", "behavioural@3: is new", "succeeded in", "status fresh"],
     "your-own-model.md": ["behavioural 2 ('challenger',)", "smaller"],
     "one-host.md": ["POSTGRES_PASSWORD="],
     "production.md": ["GiB"],

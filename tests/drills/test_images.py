@@ -1,6 +1,6 @@
 """The images of deploy/images, built by buildah on a base of Debian's own, and asked whether their processes start.
 
-The base that the Dockerfile names comes from a registry of images; where none is reached, Debian's packages make another:
+The base that the Dockerfile names comes from a registry of images; where none is reached, Debian packages make another:
 `apt-get install buildah debootstrap`.
 """
 
