@@ -24,6 +24,11 @@ class Codec:
     """Encodes and decodes the records of one layout."""
 
     def __init__(self, layout: Layout) -> None:
+        """Raises `LayoutMismatch` where the layout names a feature twice."""
+        if len(set(layout.names)) < len(layout.names):
+            raise LayoutMismatch(
+                f"a layout of {layout.feature_set} names a feature twice; roll back to another version"
+            )
         self.layout = layout
         self._width = layout.width_bytes
         self._tag = layout.tag

@@ -21,7 +21,7 @@ PAGE_SECONDS = 1200.0
 LEFT_OUT = (".git", ".venv*", ".bnpl", "__pycache__", ".*_cache", ".hypothesis", "site", "dist", "build", "*.egg-info")
 SHOWS = {
     "tutorial.md": ["status fresh", "behavioural is the champion (promoted)", '"status":"ready"', '"decision"'],
-    "your-own-table.md": ["purchases", "succeeded in", "status fresh"],
+    "your-own-table.md": ["succeeded in", "status fresh", "orders fits the contract", "succeeded in"],
     "your-own-feature.md": ["impulse_amount_30d", "SUM(IF(", "behavioural@3: is new", "succeeded in", "status fresh"],
     "your-own-model.md": ["behavioural 2 ('challenger',)", "smaller"],
     "one-host.md": ["POSTGRES_PASSWORD="],
