@@ -96,6 +96,16 @@ def test_importing_the_reader_does_not_import_numpy(core: str) -> None:
     assert done.stdout == "False\n", done.stderr
 
 
+def test_the_command_line_starts_without_what_only_some_commands_need() -> None:
+    """A stream worker's image has neither a warehouse nor models."""
+    heavy = {"pyarrow", "pandas", "duckdb", "sqlglot", "lightgbm", "mlflow", "sqlalchemy", "dagster", "uvicorn"}
+    code = f"import sys, bnpl_features.cli.main; print(sorted({heavy} & set(sys.modules)))"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"
+
+
 def processor_seconds(python: str, code: str) -> float:
     process = os.posix_spawn(python, [python, "-c", code], os.environ)
     _, status, used = os.wait4(process, 0)
