@@ -104,5 +104,5 @@ pins: .venv/ready ## Resolve constraints.txt anew
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate --quiet -o constraints.txt
 
 .PHONY: clean
-clean: ## Remove what demo, up and test made (virtual environments stay)
-	rm -rf .bnpl .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## Remove what demo, up, test, site and wheel made (virtual environments stay)
+	rm -rf .bnpl site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
