@@ -50,6 +50,14 @@ help: ## This list
 	.venv-audit/bin/uv pip install --quiet --python .venv-runtime/bin/python -c constraints.txt '.[all]'
 	@touch $@
 
+# The provider's wheel is only read, as the list of the arguments that Terraform's Google provider takes.
+.venv-deploy/ready: constraints-deploy.txt
+	$(PYTHON) -m venv .venv-deploy
+	.venv-deploy/bin/pip install --quiet --disable-pip-version-check '$(UV)'
+	.venv-deploy/bin/uv pip install --quiet --python .venv-deploy/bin/python --compile-bytecode -r constraints-deploy.txt
+	.venv-deploy/bin/pip download --quiet --disable-pip-version-check --no-deps -d .venv-deploy/providers 'cdktf-cdktf-provider-google==16.12.1'
+	@touch $@
+
 .PHONY: demo
 demo: .venv/ready ## The whole job on embedded parts: simulate, compute, check, publish, switch, read, train, score
 	$(BIN)/bnpl-features demo
@@ -70,7 +78,7 @@ job: .venv/ready ## Your own purchases: make job FILE=purchases.parquet FROM=202
 .PHONY: test
 # Temporary files in memory, where there is such a place: Dagster's SQLite files would wait for the disk.
 test: export PYTEST_DEBUG_TEMPROOT := $(wildcard /dev/shm)
-test: .venv/ready .venv-emulator/ready .venv-feast/ready ## All tests
+test: .venv/ready .venv-emulator/ready .venv-feast/ready .venv-deploy/ready ## All tests
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 .PHONY: drill
@@ -102,12 +110,22 @@ scale: .venv/ready ## The daily job at 0.1, 1 and 10 million customers: seconds 
 	$(BIN)/python -m benchmarks.daily
 
 .PHONY: docs
-docs: .venv/ready ## Write docs/features.md, docs/catalogue.html, docs/metrics.md, the store's users and the dashboards anew
+docs: .venv/ready ## Write the generated pages, the dashboards and the table of purchases from the declarations
 	$(BIN)/bnpl-features features --write-reference docs/features.md
 	$(BIN)/bnpl-features catalogue --declared --out docs/catalogue.html
 	$(BIN)/bnpl-features metrics --write-reference docs/metrics.md
+	$(BIN)/python -m bnpl_features.cli.reference docs/commands.md
 	$(BIN)/bnpl-features store-users --write-reference docs/operations.md
 	$(BIN)/python -m deploy.monitoring.panels
+	$(BIN)/python -m deploy.terraform.schema
+
+.PHONY: site
+site: .venv/ready ## Build the documentation as a site in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+.PHONY: wheel
+wheel: .venv/ready ## Build the release's wheel and source archive in dist/
+	$(BIN)/uv build --quiet --out-dir dist
 
 .PHONY: screenshots
 screenshots: .venv/ready ## Take the pictures of docs/console.md anew, after `make demo`
@@ -119,5 +137,5 @@ pins: .venv/ready ## Resolve constraints.txt anew, and constraints-audit.txt
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate --quiet -o constraints.txt
 
 .PHONY: clean
-clean: ## Remove what demo, up and test made (virtual environments stay)
-	rm -rf .bnpl .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## Remove what demo, up, test, site and wheel made (virtual environments stay)
+	rm -rf .bnpl site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

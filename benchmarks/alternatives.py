@@ -25,7 +25,8 @@ from benchmarks.schemes import (
 from benchmarks.servers import redis_server
 from benchmarks.table import print_table
 from benchmarks.templates import templates
-from bnpl_features.store.codec import Codec, Records
+from bnpl_features.store.arrays import Records
+from bnpl_features.store.codec import Codec
 from bnpl_features.store.embedded import embedded_store
 from bnpl_features.store.keyspace import FIELD_BYTES, CustomerKey, Keyspace, bucket_count, bucket_of, field_of
 

@@ -22,7 +22,8 @@ from benchmarks.table import print_table
 from bnpl_features.derive.layout import layout_of
 from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.features.storage import Scale, Storage
-from bnpl_features.store.codec import Codec, float_table
+from bnpl_features.store.arrays import float_table
+from bnpl_features.store.codec import Codec
 
 
 def main(customers: int = 50_000) -> None:

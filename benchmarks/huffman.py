@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from benchmarks.schemes import Codes, Scheme, codes_of, value_tables
 from bnpl_features.derive.layout import TAG_BYTES, Field
-from bnpl_features.store.codec import Codec, Records, float_table
+from bnpl_features.store.arrays import Records, float_table
+from bnpl_features.store.codec import Codec
 
 RAREST = 2.0**-12
 """The least share that a symbol is taken to have: every symbol has a code then, and codes stay under some 18 bits."""

@@ -11,7 +11,8 @@ import zstandard
 from numpy.typing import NDArray
 
 from bnpl_features.derive.layout import TAG_BYTES
-from bnpl_features.store.codec import Codec, Records
+from bnpl_features.store.arrays import Records
+from bnpl_features.store.codec import Codec
 
 Codes = NDArray[np.uint16]
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from benchmarks.schemes import Codes, Scheme, codes_of, value_tables
 from bnpl_features.derive.layout import TAG_BYTES
-from bnpl_features.store.codec import Codec, Records
+from bnpl_features.store.arrays import Records
+from bnpl_features.store.codec import Codec
 
 MOST_TEMPLATES = 32
 """One byte names up to 256; from 32 on each further one saves little."""

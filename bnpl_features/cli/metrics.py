@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bnpl_features.cli.output import named_exit
-from bnpl_features.collection import collect
+from bnpl_features.connect.extras import extra
 from bnpl_features.connect.telling import destinations_of
 from bnpl_features.errors import BnplFeaturesError, SettingsError
 from bnpl_features.monitoring.telling import tell
@@ -46,6 +46,8 @@ def metrics(telling: bool, write_reference: Path | None) -> None:
 
     with named_exit():
         settings = load_settings()
+        with extra("warehouse"):
+            from bnpl_features.collection import collect
         destinations = destinations_of(settings.monitoring)
         if telling and not destinations.is_anywhere:
             raise SettingsError(

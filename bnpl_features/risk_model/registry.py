@@ -1,4 +1,4 @@
-"""Model versions in MLflow: an embedded SQLite file by default, a server by URL.
+"""Model versions in MLflow: an embedded SQLite file by default, a database or a server by URL.
 
 A registered model (`bnpl_behavioural`, `bnpl_transaction_only`) has numbered versions and two aliases: `champion` is
 what scores, `challenger` is what was trained last. Each version holds the files of `model_files`, an MLmodel file with
@@ -148,8 +148,9 @@ def experiment_id(registry: Registry, purpose: str) -> str:
     found = registry.client.get_experiment_by_name(name)
     if found:
         return str(found.experiment_id)
-    embedded = registry.url.startswith(_SQLITE)
-    location = (registry.folder / "artifacts" / purpose).resolve().as_uri() if embedded else None
+    # A server keeps files where it was told to; a database leaves them to its clients, who share the folder.
+    server = registry.url.startswith(("http://", "https://"))
+    location = None if server else (registry.folder / "artifacts" / purpose).resolve().as_uri()
     return str(registry.client.create_experiment(name, artifact_location=location))
 
 

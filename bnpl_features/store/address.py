@@ -7,7 +7,7 @@
 
 `rediss` in place of `redis` encrypts. Options follow a question mark: `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile`
 (files), `ssl_cert_reqs` (required, none), `ssl_check_hostname` (true, false), `sentinel_username`, `sentinel_password`,
-`db`.
+`db`, `token` (google, or an address, percent-encoded, that answers access tokens; in the place of a password).
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from typing import Any, NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from bnpl_features.errors import StoreUnavailable
+from bnpl_features.store.tokens import GOOGLE, tokens_of
 
 _DEFAULT_PORTS = {"standalone": 6379, "sentinel": 26379, "cluster": 6379}
 _TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
-_OPTIONS = (*_TLS_OPTIONS, "sentinel_username", "sentinel_password", "db")
+_OPTIONS = (*_TLS_OPTIONS, "sentinel_username", "sentinel_password", "db", "token")
 _FORMS = "redis://host:port/0, redis+sentinel://host:port,host:port/service/0 or redis+cluster://host:port,host:port"
 _NOT_ENCODED = "a character in the login must be percent-encoded, such as %2F for /, %3F for ?, %23 for # and %5B for ["
 _HIDDEN = "***"
@@ -44,8 +45,15 @@ class Node(NamedTuple):
 
 @dataclass(frozen=True)
 class Login:
+    """`token_url` is where the password comes from, anew for each connection, if it is not fixed."""
+
     username: str = ""
     password: str = field(default="", repr=False)
+    token_url: str = ""
+
+    def secret(self) -> str:
+        """Raises `ConnectionError` where a token is needed and not to be had."""
+        return tokens_of(self.token_url).current() if self.token_url else self.password
 
 
 @dataclass(frozen=True)
@@ -167,7 +175,9 @@ def _parsed(url: str, shown: str) -> Address:
         if not parts.path:
             raise ValueError("the path of the socket is missing")
         database = _number(options.get("db", "0"))
-        return Address(Topology.STANDALONE, (Node(parts.path, 0),), _login(parts.netloc), database, shown=shown)
+        return Address(
+            Topology.STANDALONE, (Node(parts.path, 0),), _login(parts.netloc, options), database, shown=shown
+        )
     scheme, _, kind = parts.scheme.partition("+")
     if scheme not in ("redis", "rediss") or kind not in ("", "sentinel", "cluster"):
         raise ValueError(f"scheme {parts.scheme!r}")
@@ -179,7 +189,7 @@ def _parsed(url: str, shown: str) -> Address:
     return Address(
         topology,
         _nodes(parts.netloc.rpartition("@")[2], topology),
-        _login(parts.netloc),
+        _login(parts.netloc, options),
         database,
         service,
         Login(options.get("sentinel_username", ""), options.get("sentinel_password", "")),
@@ -199,9 +209,14 @@ def _options(query: str) -> dict[str, str]:
     return options
 
 
-def _login(netloc: str) -> Login:
+def _login(netloc: str, options: dict[str, str]) -> Login:
     username, _, password = netloc.rpartition("@")[0].partition(":")
-    return Login(unquote(username), unquote(password))
+    token = options.get("token", "")
+    if token and password:
+        raise ValueError("a password and a token: one of them")
+    if token and token != "google" and not token.startswith(("http://", "https://")):
+        raise ValueError("token is google, or the address of one that answers access tokens")
+    return Login(unquote(username), unquote(password), GOOGLE if token == "google" else token)
 
 
 def _nodes(hosts: str, topology: Topology) -> tuple[Node, ...]:

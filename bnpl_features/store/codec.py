@@ -4,77 +4,52 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from bnpl_features.derive.layout import TAG_BYTES, Layout
 from bnpl_features.errors import LayoutMismatch
 from bnpl_features.features.feature import Kind, Value
 from bnpl_features.features.segment import SEGMENT
-from bnpl_features.features.storage import HALF_LARGEST, Scale, Storage
+from bnpl_features.features.storage import Scale, Storage
 from bnpl_features.store.projection import Fills, Projection
 
-Floats = NDArray[np.float64]
-Records = NDArray[np.uint8]
+if TYPE_CHECKING:
+    from bnpl_features.store.arrays import Encoded, Floats, Records
 
 _CODE_FORMAT = {1: "B", 2: "H"}
-_HALF_NULL = 0x7E00
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Records, one row of `width_bytes` each, and how many values of which feature did not fit their storage."""
-
-    records: Records
-    saturated: dict[str, int]
 
 
 class Codec:
     """Encodes and decodes the records of one layout."""
 
     def __init__(self, layout: Layout) -> None:
+        """Raises `LayoutMismatch` where the layout names a feature twice."""
+        if len(set(layout.names)) < len(layout.names):
+            raise LayoutMismatch(
+                f"a layout of {layout.feature_set} names a feature twice; roll back to another version"
+            )
         self.layout = layout
         self._width = layout.width_bytes
         self._tag = layout.tag
         self._unpack = struct.Struct("<" + "x" * TAG_BYTES + "".join(_formats(layout))).unpack
-        self._dtype = np.dtype(
-            {
-                "names": list(layout.names),
-                "formats": [f"<u{field.storage.width_bytes}" for field in layout.fields],
-                "offsets": list(layout.offsets),
-                "itemsize": layout.width_bytes,
-            }
-        )
 
     def encode(self, columns: Mapping[str, Floats]) -> Encoded:
         """Records from one float64 array a feature: NaN is null, a name is its position in the declared list."""
-        rows = len(next(iter(columns.values())))
-        records: Records = np.empty((rows, self._width), dtype=np.uint8)
-        records[:, :TAG_BYTES] = self._tag
-        fields = records.view(self._dtype).reshape(rows)
-        saturated: dict[str, int] = {}
-        for field in self.layout.fields:
-            codes, outside = encode_column(field.storage, columns[field.name])
-            fields[field.name] = codes
-            if outside:
-                saturated[field.name] = outside
-        return Encoded(records, saturated)
+        from bnpl_features.store import arrays
+
+        return arrays.encode(self.layout, columns)
 
     def decode(self, records: Records) -> Floats:
         """A matrix of (records, features) in the layout's order, from `(n, width_bytes)` bytes; null is NaN."""
-        fields = np.ascontiguousarray(records).view(self._dtype).reshape(len(records))
-        matrix = np.empty((len(records), len(self.layout.fields)), dtype=np.float64)
-        for position, field in enumerate(self.layout.fields):
-            matrix[:, position] = float_table(field.storage)[fields[field.name]]
-        for code, defaults in self._defaults.items():
-            inside = fields[SEGMENT] == code
-            for position, default in defaults.items():
-                missing = inside & np.isnan(matrix[:, position])
-                matrix[missing, position] = _as_number(self.layout.fields[position].storage, default)
-        return matrix
+        from bnpl_features.store import arrays
+
+        fields = self.layout.fields
+        numbers = {
+            code: {at: _as_number(fields[at].storage, default) for at, default in defaults.items()}
+            for code, defaults in self._defaults.items()
+        }
+        return arrays.decode(self.layout, records, numbers)
 
     @cached_property
     def _defaults(self) -> dict[int, dict[int, Value]]:
@@ -141,62 +116,12 @@ class Codec:
         return Fills(self.layout.names.index(SEGMENT), by_segment)
 
 
-def encode_column(storage: Storage, values: Floats) -> tuple[NDArray[np.uint16], int]:
-    """Codes of `values`, and how many of them lay outside what the storage holds."""
-    null = np.isnan(values)
-    known = np.where(null, 0.0, values)
-    outside = int(np.count_nonzero(((known < storage.low) | (known > storage.high)) & ~null & _counts(storage, known)))
-    codes = _codes(storage, known)
-    codes[null] = _HALF_NULL if storage.scale is Scale.HALF else storage.null_code
-    return codes, outside
-
-
-def _counts(storage: Storage, known: Floats) -> NDArray[np.bool_] | bool:
-    """A logarithmic scale rounds what lies below its smallest value to zero or to it: an error, not a saturation."""
-    return (known < 0.0) | (known > storage.high) if storage.scale is Scale.LOGARITHMIC else True
-
-
-def _codes(storage: Storage, known: Floats) -> NDArray[np.uint16]:
-    bounded = np.clip(known, 0.0 if storage.scale is Scale.LOGARITHMIC else storage.low, storage.high)
-    if storage.scale is Scale.HALF:
-        return bounded.astype(np.float16).view(np.uint16).copy()
-    if storage.scale is Scale.LINEAR:
-        return np.rint((bounded - storage.low) * (storage.steps / (storage.high - storage.low))).astype(np.uint16)
-    if storage.scale is Scale.LOGARITHMIC:
-        per_step = storage.steps / np.log(storage.high / storage.low)
-        positive = np.rint(np.log(np.maximum(bounded, storage.low) / storage.low) * per_step) + 1.0
-        return np.where(bounded < storage.low / 2, 0.0, positive).astype(np.uint16)
-    return np.rint(bounded).astype(np.uint16)
-
-
-@lru_cache(maxsize=256)
-def float_table(storage: Storage) -> Floats:
-    """The value of every code, as float64; null is NaN."""
-    codes = np.arange(storage.null_code + 1)
-    table: Floats
-    if storage.scale is Scale.HALF:
-        halves: Floats = codes.astype(np.uint16).view(np.float16).astype(np.float64)
-        halves[np.abs(halves) > HALF_LARGEST] = np.nan
-        return halves
-    if storage.scale is Scale.LINEAR:
-        table = (storage.low + codes * ((storage.high - storage.low) / storage.steps)).astype(np.float64)
-    elif storage.scale is Scale.LOGARITHMIC:
-        ratio = np.log(storage.high / storage.low) / storage.steps
-        table = np.where(codes == 0, 0.0, storage.low * np.exp((codes - 1) * ratio))
-    else:
-        table = codes.astype(np.float64)
-    table[codes > storage.null_code - 1] = np.nan
-    if storage.scale is Scale.NAMES:
-        table[codes >= len(storage.names)] = np.nan
-    return table
-
-
 @lru_cache(maxsize=256)
 def _value_table(storage: Storage, kind: Kind) -> tuple[Value, ...]:
     """The value of every code as a reader hands it out: int, float, str or None."""
     if storage.scale is Scale.NAMES:
         return storage.names + (None,) * (storage.null_code + 1 - len(storage.names))
-    values = float_table(storage).tolist()
+    values = _number_table(storage)
     if kind is Kind.COUNT:
         return tuple(None if value != value else int(value) for value in values)
     return tuple(None if value != value else value for value in values)
@@ -205,6 +130,9 @@ def _value_table(storage: Storage, kind: Kind) -> tuple[Value, ...]:
 @lru_cache(maxsize=256)
 def _number_table(storage: Storage) -> tuple[float, ...]:
     """`float_table` as Python's numbers: one at a time they are found in half the time."""
+    # Not at the top: importing a reader would take as long again (tests/test_release.py).
+    from bnpl_features.store.arrays import float_table
+
     return tuple(float_table(storage).tolist())
 
 

@@ -11,6 +11,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode
 from redis.connection import Connection
+from redis.credentials import CredentialProvider
 from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
@@ -54,6 +55,8 @@ def client_of(address: Address, timeout_seconds: float) -> StoreClient:
     }
     of_sentinel = options | _introduction(address.sentinel_login)
     options |= _introduction(address.login)
+    if address.login.token_url:
+        options |= {"username": None, "credential_provider": _TokenLogin(address.login)}
     if address.topology is Topology.CLUSTER:
         nodes = [ClusterNode(*node) for node in address.nodes]
         return redis.RedisCluster(startup_nodes=nodes, **options)
@@ -76,7 +79,18 @@ def client_of(address: Address, timeout_seconds: float) -> StoreClient:
 
 def _introduction(login: Login) -> dict[str, None]:
     """None beside a login. Without one it stays: over TLS redis-py trusts a connection only after some exchange."""
-    return dict.fromkeys(_OF_THE_LIBRARY) if login.password else {}
+    return dict.fromkeys(_OF_THE_LIBRARY) if login.password or login.token_url else {}
+
+
+class _TokenLogin(CredentialProvider):
+    """A login whose password is asked for at each connection."""
+
+    def __init__(self, login: Login) -> None:
+        self._login = login
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        secret = self._login.secret()
+        return (self._login.username, secret) if self._login.username else (secret,)
 
 
 def primaries_of(client: StoreClient) -> list[redis.Redis]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from bnpl_features.features.feature import Value
+
+if TYPE_CHECKING:
+    from bnpl_features.store.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Projection:
         self._fills = fills
         self.names = names
         self.defaults = defaults
-        self._default_numbers = np.array(default_numbers, dtype=np.float64)
+        self._default_numbers = default_numbers
         self._unpack = unpack
         self._values = tuple(values)
         self._numbers = tuple(numbers)
@@ -63,10 +64,12 @@ class Projection:
         position, table = self._values[at]
         return table[self._unpack(record)[position]]
 
-    def vector(self, record: bytes | None) -> NDArray[np.float64]:
+    def vector(self, record: bytes | None) -> Floats:
         """float64 of the projection's width; null is NaN, a name is its position in the declared list."""
+        import numpy as np  # not at the top: importing a reader would take as long again
+
         if record is None:
-            return self._default_numbers.copy()
+            return np.array(self._default_numbers, dtype=np.float64)
         codes = self._unpack(record)
         vector = np.array([table[codes[position]] for position, table in self._numbers], dtype=np.float64)
         if self._fills is not None:

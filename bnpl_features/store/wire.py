@@ -40,12 +40,12 @@ def hget(key: bytes, field: bytes) -> bytes:
 
 
 def greeting(address: Address, *, replica: bool) -> list[bytes]:
-    """What a new connection says before anything else."""
+    """What a new connection says before anything else; may ask for an access token, see `Login.secret`."""
     words: list[bytes] = []
-    login = address.login
-    if login.username or login.password:
-        names = (login.username.encode(),) if login.username else ()
-        words.append(command(b"AUTH", *names, login.password.encode()))
+    username, secret = address.login.username, address.login.secret()
+    if username or secret:
+        names = (username.encode(),) if username else ()
+        words.append(command(b"AUTH", *names, secret.encode()))
     if address.database:
         words.append(command(b"SELECT", b"%d" % address.database))
     if replica:

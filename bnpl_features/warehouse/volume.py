@@ -30,7 +30,7 @@ def daily_volumes(
         f"FROM `{source.relation}`\n"
         f"WHERE {timestamp} >= TIMESTAMP(DATE_SUB(@partition_date, INTERVAL @days_before DAY))\n"
         f"  AND {timestamp} < TIMESTAMP(DATE_ADD(@partition_date, INTERVAL 1 DAY))\n"
-        "GROUP BY day",
+        f"GROUP BY DATE({timestamp})",  # not by the name: a table of the user's may have a column `day`
         {"partition_date": partition, "days_before": days_before},
     )
     volumes = {partition: DailyVolume(0, None)}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Protocol
 
 from bnpl_features.derive.query import Query
 from bnpl_features.derive.table import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Labels = Mapping[str, str]
 """Who asks: asset, partition and run; they land on the warehouse's own job records."""

@@ -13,7 +13,7 @@ from bnpl_features.derive.layout import Field, Layout
 from bnpl_features.derive.table import CUSTOMER_COLUMN
 from bnpl_features.errors import InputError
 from bnpl_features.features.feature import Kind
-from bnpl_features.store.codec import Floats
+from bnpl_features.store.arrays import Floats
 
 ROWS_AT_ONCE = 32_768
 """Arrays of this many numbers are allocated from memory at hand; longer ones are fetched from the system anew, page by

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bnpl_features.errors import PublicationRefused
-from bnpl_features.store.codec import Records
+from bnpl_features.store.arrays import Records
 from bnpl_features.store.keyspace import DIGEST_BYTES, FIELD_BYTES
 
 CUSTOMERS_PER_RANGE = 250_000

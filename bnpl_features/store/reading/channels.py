@@ -178,6 +178,8 @@ class Channels:
                 )
             else:
                 _, channel = await loop.create_unix_connection(Channel, server.host)
+            if self._address.login.token_url:
+                await asyncio.to_thread(self._address.login.secret)  # asked for beside the loop, then at hand
             words = greeting(self._address, replica=replica)
             if words:
                 for reply in await channel.ask(b"".join(words), len(words), loop.time() + OPEN_SECONDS):

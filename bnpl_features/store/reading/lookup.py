@@ -6,18 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from bnpl_features.derive.layout import layout_of
 from bnpl_features.errors import LayoutMismatch
 from bnpl_features.features.catalog import BEHAVIOURAL, SETS
 from bnpl_features.features.feature import Value
 from bnpl_features.features.segment import SEGMENT
-from bnpl_features.store.codec import Codec, Floats
+from bnpl_features.store.codec import Codec
 from bnpl_features.store.keyspace import CustomerKey, Keyspace, bucket_of, field_of
 from bnpl_features.store.manifest import Manifest
 from bnpl_features.store.projection import Projection
 from bnpl_features.store.velocity.answer import VelocityAnswer
 from bnpl_features.store.wire import hget
+
+if TYPE_CHECKING:
+    from bnpl_features.store.arrays import Floats
 
 STALE_AFTER = timedelta(hours=30)
 """A partition ends at midnight UTC and is replaced by 06:00 a day later."""

@@ -19,7 +19,7 @@ from bnpl_features.features.velocity import VELOCITY
 from bnpl_features.risk_model.assembly import assemble
 from bnpl_features.risk_model.training_query import TrainingSpec
 from bnpl_features.risk_model.training_set import read_training_set
-from bnpl_features.store.codec import float_table
+from bnpl_features.store.arrays import float_table
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
 from bnpl_features.warehouse.transactions import Source
 from tests.lender import AS_OF, SPEC, Lender

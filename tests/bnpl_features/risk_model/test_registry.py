@@ -1,4 +1,4 @@
-"""Versions and aliases in a real MLflow on SQLite."""
+"""Versions and aliases in a real MLflow, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from bnpl_features.risk_model.registry import (
 )
 from bnpl_features.risk_model.training import BEHAVIOURAL, TRANSACTION_ONLY
 from tests.lender import Lender
+from tests.postgres import postgres
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,25 @@ def test_two_environments_share_a_registry_apart(lender: Lender, tmp_path: Path)
 
     assert version_of(one, TRANSACTION_ONLY, CHALLENGER).number == 1
     assert versions(other, TRANSACTION_ONLY) == []
+
+
+def test_a_database_is_enough_where_all_machines_see_one_folder(
+    lender: Lender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database holds versions and aliases, the folder their files; nothing lands in a working folder."""
+    trainer, service, shared = (tmp_path / name for name in ("trainer", "service", "shared"))
+    trainer.mkdir()
+    service.mkdir()
+    model = lender.models[TRANSACTION_ONLY]
+    with postgres("mlflow") as urls:
+        monkeypatch.chdir(trainer)
+        register(open_registry(urls["mlflow"], shared), model)
+        monkeypatch.chdir(service)
+
+        read = load_model(open_registry(urls["mlflow"], shared), TRANSACTION_ONLY, CHALLENGER)
+
+    assert read.fingerprint == model.fingerprint
+    assert [*trainer.iterdir(), *service.iterdir()] == []
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "sqlite:////proc/nowhere.db", "nonsense://x"])

@@ -14,7 +14,8 @@ from bnpl_features.derive.layout import Field, Layout
 from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.features.feature import Feature, Kind, Value
 from bnpl_features.features.storage import Scale, Storage, exact, half, linear, logarithmic, names
-from bnpl_features.store.codec import Codec, Floats, encode_column, float_table
+from bnpl_features.store.arrays import Floats, encode_column, float_table
+from bnpl_features.store.codec import Codec
 from bnpl_features.store.manifest import Manifest
 from tests.bnpl_features.store.shop import DAY, LAYOUT
 

@@ -76,6 +76,17 @@ def test_the_timestamp_may_have_any_name_of_the_users(own: str, tmp_path: Path) 
     assert {day: volume.purchases for day, volume in found.items()} == {PARTITION: 1, PARTITION - ONE_DAY: 1}
 
 
+def test_a_table_of_the_users_may_have_a_column_called_day(tmp_path: Path) -> None:
+    theirs = purchases((0, "10:00:00", "completed"), (-1, "10:00:00", "completed"))
+    theirs = theirs.append_column("day", pa.array(["Monday"] * theirs.num_rows))
+    (tmp_path / "orders" / "all").mkdir(parents=True)
+    duckdb.from_arrow(theirs).write_parquet(str(tmp_path / "orders" / "all" / "data.parquet"))
+
+    found = daily_volumes(DuckDBWarehouse(tmp_path), Source("orders"), PARTITION, 7, {})
+
+    assert {day: volume.purchases for day, volume in found.items()} == {PARTITION: 1, PARTITION - ONE_DAY: 1}
+
+
 def test_a_relation_that_is_not_there_is_named(warehouse: DuckDBWarehouse) -> None:
     with pytest.raises(RelationMissing, match=r"no_orders .*correct the column map"):
         daily_volumes(warehouse, Source("no_orders"), PARTITION, 7, {})

@@ -1,0 +1,2 @@
+-- Beside Dagster's database: the registry of models.
+CREATE DATABASE mlflow;
