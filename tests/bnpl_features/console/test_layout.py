@@ -14,7 +14,7 @@ from bnpl_features.store.audit import record_act
 from tests.bnpl_features.console.console import Console
 from tests.bnpl_features.store.shop import Shop
 
-ASK = "htmx.ajax('GET', '/', {source: '#live', target: '#live'}).catch(() => {})"
+ASK = "void htmx.ajax('GET', '/', {source: '#live', target: '#live'}).catch(() => {})"
 """What the page does by itself every few seconds."""
 
 
