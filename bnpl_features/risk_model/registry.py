@@ -149,8 +149,7 @@ def experiment_id(registry: Registry, purpose: str) -> str:
     if found:
         return str(found.experiment_id)
     # A server keeps files where it was told to; a database leaves them to its clients, who share the folder.
-    server = registry.url.startswith(("http://", "https://"))
-    location = None if server else (registry.folder / "artifacts" / purpose).resolve().as_uri()
+    location = None if registry.url.startswith("http") else (registry.folder / "artifacts" / purpose).resolve().as_uri()
     return str(registry.client.create_experiment(name, artifact_location=location))
 
 
