@@ -98,7 +98,7 @@ sbom: .venv-runtime/ready ## What is installed in production, with licences, as 
 	  --output-reproducible --output-file dist/sbom.cdx.json
 
 .PHONY: audit
-audit: .venv-audit/ready ## Known vulnerabilities of what is pinned; fails where the index's service does not answer
+audit: .venv-audit/ready ## Known vulnerabilities of what is pinned; fails where the service of OSV does not answer
 	.ci/audit
 
 .PHONY: bench
