@@ -60,7 +60,7 @@ folder = "{folder}/warehouse"
 
 [store]
 folder = "{folder}/store"
-customer_key = "the key of a demonstration"
+customer_key = "file:{folder}/customer-key"
 
 [model]
 folder = "{folder}/models"
@@ -113,6 +113,7 @@ def configure(folder: Path) -> None:
     for part in ("dagster", "warehouse", "store"):
         (folder / part).mkdir(parents=True)
     shutil.copy(PROJECT / "dagster.yaml", folder / "dagster")
+    (folder / "customer-key").write_text("the key of a demonstration")
     file.write_text(_SETTINGS.format(folder=folder, maturity_days=MATURITY_DAYS, training_days=TRAINING_DAYS))
     for name in [*os.environ]:
         if name in VARIABLES or name.startswith("BNPL_"):

@@ -61,8 +61,14 @@ def up(port: int, console_port: int | None, service_port: int | None, per_second
     for option, number in ports.items():
         if not _is_free(number):
             raise click.BadParameter(f"port {number} is in use; choose another with {option}")
-    # Until everything runs: leave by way of the blocks below, which stop the embedded store.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    asked: list[int] = []
+
+    def leave(number: int, frame: object) -> None:
+        """Until everything runs: by way of the blocks below, which stop the embedded store."""
+        asked.append(number)
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
     with named_exit(), store_url(settings.store) as url:
         variables = environment()
         if not dagster_only:
@@ -86,6 +92,8 @@ def up(port: int, console_port: int | None, service_port: int | None, per_second
         ]
         console.print(f"Dagster at http://127.0.0.1:{port}", highlight=False)
         try:
+            if asked:  # while a finaliser ran, where Python ignores what a handler raises
+                sys.exit(128 + asked[0])
             if not dagster_only:
                 programs += _beside(ports, variables, per_second)
             _until_stopped(programs)

@@ -40,6 +40,8 @@ def secrets() -> dict[str, str]:
         "BNPL_ALERTS_WEBHOOK_URL": f"http://{nobody}/{CANARY}",
         "BNPL_ALERTS_MAIL_PASSWORD": CANARY,
         "BNPL_STREAMING_URL": f"redis://worker:{CANARY}@{nobody}/0",
+        "BNPL_CONSOLE_SESSION_KEY": f"{CANARY}-of-thirty-two-bytes-or-more",
+        "BNPL_CONSOLE_OIDC_CLIENT_SECRET": CANARY,
     }
     assert {VARIABLES[name] for name in values} == SECRETS
     return values
