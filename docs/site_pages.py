@@ -14,7 +14,7 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
-FILLED = ("runbooks", "decisions")
+FILLED = ("runbooks", "runbooks/disasters", "decisions")
 """Folders that the navigation names instead of each of their pages."""
 
 _INDEX = "decisions/index.md"
