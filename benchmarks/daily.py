@@ -1,181 +1,269 @@
-"""The whole daily job through Dagster at growing size: each step's seconds, the memory of all its processes.
+"""The whole daily job through Dagster at growing size: each step's seconds, cores and disk, the memory of all of it.
 
-    python -m benchmarks.daily [customers ...]          # make scale: 100,000, 1,000,000 and 10,000,000
+    python -m benchmarks.daily [customers ...] [--backfill DAYS] [--write PAGE]
 
-For each size a year of about ten purchases a customer is simulated into DuckDB; then `bnpl-features run` computes,
-checks, publishes and switches one day, into a Redis server of its own. A folder of Parquet files and about 80 bytes of
-memory a customer are needed: at ten million 12 GB of disk.
+`make scale` takes 100,000, 1,000,000 and 10,000,000. For each size a year of about ten purchases a customer is
+simulated into DuckDB; then two days are computed, checked, published and switched into a Redis server of their own, and the second
+is shown: it has a day before it to be compared with, and a version in the store that it replaces. `--backfill` computes
+the days before them as well, in one run. `--write` renews the figures of a page.
+
+The folder BENCHMARK_FOLDER, where it is named, keeps the purchases for the next time. At ten million they take 4 GB of
+disk, 25 GB while they are simulated, and a day's tables 2 GB.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import numpy as np
 import redis
 
+from benchmarks.footprint import Footprint, Use, footprint
 from benchmarks.population import simulated_warehouse
 from benchmarks.servers import redis_server
-from benchmarks.table import print_table
+from benchmarks.table import markdown_table, print_table, renew_section
+from bnpl_features.store.keyspace import Keyspace
+from bnpl_features.store.versions import active_version, manifest_of
+from bnpl_features.warehouse.generations import current_file
 
 SIZES = (100_000, 1_000_000, 10_000_000)
-TARGET_SECONDS, TARGET_GIB = 600.0, 12.0
+TARGET_SECONDS, TARGET_GIB = 600, 12
+NAMESPACE = "scale"
 PROJECT = Path(__file__).resolve().parents[1]
-_STEPS_SHOWN = 14
-_LOOK_SECONDS = 0.2
+COMMAND = "python -m benchmarks.daily"
+_STEPS_SHOWN = 16
 
 
 @dataclass
-class Day:
-    """One size: what the job took."""
+class Measured:
+    """One size: what the second day took, and what was there before and after."""
 
     customers: int
-    purchases: int
-    simulated_seconds: float
-    seconds: float = 0.0
-    steps: Counter[str] = field(default_factory=Counter)
-    peak_gib: float = 0.0
-    store_bytes: int = 0
+    purchases: int = 0
     published: int = 0
+    changed: int = 0
+    first_seconds: float = 0.0
+    whole: Use | None = None
+    steps: dict[str, Use] = field(default_factory=dict)
+    version_bytes: int = 0
+    peak_bytes: int = 0
+    server_peak_bytes: int = 0
+    backfill: Use | None = None
+    backfill_days: int = 0
+
+    @property
+    def seconds(self) -> float:
+        return self.whole.seconds if self.whole else 0.0
+
+    def step_seconds(self, name: str) -> float:
+        return self.steps[name].seconds if name in self.steps else 0.0
 
 
-def main(*sizes: int) -> None:
-    days = [_day(size) for size in sizes or SIZES]
-    ranked = [name for name, _ in days[-1].steps.most_common(_STEPS_SHOWN)]
-    rows = [(name, *(f"{one.steps[name]:.1f}" for one in days), _slope(days, name), "") for name in ranked]
-    others = [sum(one.steps.values()) - sum(one.steps[name] for name in ranked) for one in days]
-    totals = [one.seconds for one in days]
-    rows += [
-        ("other steps", *(f"{seconds:.1f}" for seconds in others), _slope_of(days, others), ""),
-        ("between steps: Dagster", *(f"{one.seconds - sum(one.steps.values()):.1f}" for one in days), "", ""),
-        ("the job", *(f"{seconds:.1f}" for seconds in totals), _slope_of(days, totals), f"{TARGET_SECONDS:.0f} at 10M"),
-        ("peak memory of the job, GiB", *(f"{one.peak_gib:.2f}" for one in days), "", f"{TARGET_GIB:.0f} at 10M"),
-        ("server memory, bytes a customer", *(f"{one.store_bytes / one.published:.1f}" for one in days), "", "75"),
-        ("customers published", *(f"{one.published:,}" for one in days), "", ""),
-        ("purchases", *(f"{one.purchases:,}" for one in days), "", ""),
-        ("simulated in, seconds", *(f"{one.simulated_seconds:.0f}" for one in days), "", ""),
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("customers", type=int, nargs="*", default=SIZES)
+    parser.add_argument("--backfill", type=int, default=0, metavar="DAYS")
+    parser.add_argument("--write", type=Path, metavar="PAGE")
+    given = parser.parse_args(arguments)
+    found = [_measure(size, given.backfill) for size in given.customers]
+    tables = [_by_size(found), _by_step(found[-1])]
+    for title, columns, rows in tables:
+        print_table(title, columns, rows)
+    if given.write:
+        text = "\n".join(f"**{title}**\n\n{markdown_table(columns, rows)}" for title, columns, rows in tables)
+        renew_section(given.write, COMMAND, text)
+
+
+Rows = list[tuple[str, ...]]
+
+
+def _by_size(found: list[Measured]) -> tuple[str, tuple[str, ...], Rows]:
+    def row(name: str, value: Callable[[Measured], float], form: str, target: str = "") -> tuple[str, ...]:
+        values = [value(one) for one in found]
+        return (name, *(f"{one:{form}}" if one else "" for one in values), _growth(found, values), target)
+
+    rows = [
+        row("the day, seconds", lambda one: one.seconds, ",.0f", f"{TARGET_SECONDS} at 10M"),
+        row("processor seconds", lambda one: one.whole.processor_seconds if one.whole else 0.0, ",.0f"),
+        row("the first day, into an empty store, seconds", lambda one: one.first_seconds, ",.0f"),
+        row("memory of the job at most, GiB", lambda one: one.peak_bytes / 2**30, ".2f", f"{TARGET_GIB} at 10M"),
+        row("memory of the server at most, two versions, GiB", lambda one: one.server_peak_bytes / 2**30, ".2f"),
+        row("bytes a customer and version in the server", lambda one: one.version_bytes / one.published, ".1f", "75"),
+        row("purchases of a year", lambda one: one.purchases, ",.0f"),
+        row("customers published", lambda one: one.published, ",.0f"),
+        row("of them changed since the day before", lambda one: one.changed, ",.0f", "1,000,000"),
     ]
-    columns = ("seconds of", *(f"{one.customers:,}" for one in days), "growth, power of size", "target")
-    print_table("The daily job by customers", columns, rows)
+    if any(one.backfill for one in found):
+        days = found[-1].backfill_days
+        rows.append(
+            row(f"backfill of {days} days, seconds", lambda one: one.backfill.seconds if one.backfill else 0, ",.0f")
+        )
+    columns = ("", *(f"{one.customers:,}" for one in found), "growth, power of size", "target")
+    return "A day by number of customers", columns, rows
 
 
-def _day(customers: int) -> Day:
-    partition = datetime.now(UTC).date() - timedelta(days=1)
+def _by_step(one: Measured) -> tuple[str, tuple[str, ...], Rows]:
+    ranked = sorted(one.steps.items(), key=lambda step: -step[1].seconds)
+    rows = [_step_row(name, use) for name, use in ranked[:_STEPS_SHOWN]]
+    others = ranked[_STEPS_SHOWN:]
+    rows.append(_step_row(f"{len(others)} other steps", _together([use for _, use in others])))
+    assert one.whole
+    between = one.seconds - sum(use.seconds for use in one.steps.values())
+    rows.append(("start, and between steps", f"{between:.1f}", "", "", "", ""))
+    rows.append(_step_row("the day", one.whole))
+    columns = ("step", "seconds", "cores busy", "read, MB/s", "written, MB/s", "memory, GiB")
+    return f"Where the time of {one.customers:,} customers goes", columns, rows
+
+
+def _step_row(name: str, use: Use) -> tuple[str, ...]:
+    seconds = max(use.seconds, 1e-9)
+    return (
+        name,
+        f"{use.seconds:.1f}",
+        f"{use.processor_seconds / seconds:.1f}",
+        f"{use.read_bytes / seconds / 1e6:.0f}",
+        f"{use.written_bytes / seconds / 1e6:.0f}",
+        f"{use.peak_bytes / 2**30:.2f}",
+    )
+
+
+def _together(uses: Sequence[Use]) -> Use:
+    return Use(
+        sum(use.seconds for use in uses),
+        sum(use.processor_seconds for use in uses),
+        sum(use.read_bytes for use in uses),
+        sum(use.written_bytes for use in uses),
+        max((use.peak_bytes for use in uses), default=0),
+    )
+
+
+def _growth(found: list[Measured], values: list[float]) -> str:
+    """The power of the size with which a value grows between the two largest sizes: 1 is linear, 0 is constant."""
+    if len(found) < 2 or min(values[-2:]) <= 0:
+        return ""
+    return f"{np.log(values[-1] / values[-2]) / np.log(found[-1].customers / found[-2].customers):.2f}"
+
+
+def _measure(customers: int, backfill_days: int) -> Measured:
+    last = datetime.now(UTC).date() - timedelta(days=1)
+    found = Measured(customers)
+    kept = os.environ.get("BENCHMARK_FOLDER")
     with (
-        tempfile.TemporaryDirectory(dir=os.environ.get("BENCHMARK_FOLDER")) as name,
+        tempfile.TemporaryDirectory(dir=kept) as name,
         redis_server(Path(name) / "redis") as url,
     ):
         if url is None:
             sys.exit("this benchmark needs redis-server: apt-get install redis-server")
-        folder = Path(name)
-        started = time.perf_counter()
-        _, purchases = simulated_warehouse(folder / "warehouse", customers, partition)
-        day = Day(customers, purchases, time.perf_counter() - started)
+        folder, client = Path(name), redis.Redis.from_url(url)
+        purchases = _purchases(Path(kept or name) / f"purchases-{customers}-{last}", customers, last)
+        found.purchases = duckdb.sql(f"SELECT COUNT(*) FROM '{purchases}/*/*.parquet'").fetchall()[0][0]
+        (folder / "warehouse").mkdir()
+        (folder / "warehouse" / purchases.name).symlink_to(purchases)
         (folder / "dagster").mkdir()
         shutil.copy(PROJECT / "dagster.yaml", folder / "dagster")
-        settings = {
+        environment = os.environ | {
             "DAGSTER_HOME": str(folder / "dagster"),
             "BNPL_WAREHOUSE_FOLDER": str(folder / "warehouse"),
             "REDIS_URL": url,
-            "BNPL_NAMESPACE": "scale",
+            "BNPL_NAMESPACE": NAMESPACE,
             "BNPL_CUSTOMER_KEY": "benchmark" * 3,
         }
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "automation.launch", str(partition)], cwd=PROJECT, env={**os.environ, **settings}
-        )
-        with _watched(process.pid, day):
-            if process.wait():
-                sys.exit(f"the job failed at {customers:,} customers")
-        day.seconds = time.perf_counter() - started
-        with dg.DagsterInstance.from_config(str(folder / "dagster")) as instance:
-            day.steps = _steps(instance)
-        client = redis.Redis.from_url(url)
-        day.store_bytes = int(client.info("memory")["used_memory"])
-        day.published = _published(client)
-    print(f"{customers:,} customers: {day.seconds:.1f} s, {day.peak_gib:.2f} GiB", file=sys.stderr)
-    return day
+        before = int(client.info("memory")["used_memory"])
+        days = [last - timedelta(days=1), last]
+        with _run(environment, [days[0]]) as job:
+            pass
+        found.first_seconds = job.whole.seconds
+        found.version_bytes = int(client.info("memory")["used_memory"]) - before
+        client.config_resetstat()
+        with _run(environment, [days[1]]) as job:
+            found.steps = {step: job.footprint.between(*span) for step, span in _spans(folder / "dagster").items()}
+        found.whole, found.peak_bytes = job.whole, job.footprint.peak_bytes
+        found.server_peak_bytes = int(client.info("memory")["used_memory_peak"])
+        found.published = _published(client)
+        found.changed = _changed(folder / "warehouse" / "feature_vectors", days)
+        print(f"{customers:,} customers: {found.seconds:.1f} s, {found.peak_bytes / 2**30:.2f} GiB", file=sys.stderr)
+        if backfill_days:
+            earlier = [days[0] - timedelta(days=number) for number in range(backfill_days, 0, -1)]
+            with _run(environment, earlier, "--job", "backfill_features") as job:
+                pass
+            found.backfill, found.backfill_days = job.whole, backfill_days
+    return found
+
+
+def _purchases(folder: Path, customers: int, last: date) -> Path:
+    """The table of purchases; simulated once a folder."""
+    table = folder / "transactions"
+    if not table.exists():
+        simulated_warehouse(folder.with_suffix(".new"), customers, last)
+        folder.with_suffix(".new").rename(folder)
+    return table
+
+
+@dataclass
+class _Job:
+    footprint: Footprint
+    started: float
+    whole: Use
+
+
+@contextmanager
+def _run(environment: dict[str, str], days: Sequence[date], *options: str) -> Iterator[_Job]:
+    """A job of the code location as `bnpl-features run` starts it; the block begins when it has ended."""
+    words = [sys.executable, "-m", "automation.launch", *options, *map(str, days)]
+    started = time.time()
+    process = subprocess.Popen(words, cwd=PROJECT, env=environment)
+    with footprint(process.pid) as looks:
+        while process.poll() is None:
+            time.sleep(0.1)
+    if process.returncode:
+        sys.exit(f"{' '.join(words)} failed")
+    yield _Job(looks, started, looks.between(started, time.time()))
+
+
+def _spans(dagster_home: Path) -> dict[str, tuple[float, float]]:
+    """Start and end of each step of the newest run; the ranges of one publication are one step, they run in turn."""
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+        [run] = instance.get_runs(limit=1)
+        spans: dict[str, tuple[float, float]] = {}
+        for one in instance.get_run_step_stats(run.run_id):
+            if one.start_time and one.end_time:
+                name = one.step_key.partition("[")[0]
+                start, end = spans.get(name, (one.start_time, one.end_time))
+                spans[name] = min(start, one.start_time), max(end, one.end_time)
+    return spans
 
 
 def _published(client: redis.Redis) -> int:
-    from bnpl_features.store.keyspace import Keyspace
-    from bnpl_features.store.versions import active_version, manifest_of
-
-    keyspace = Keyspace("scale")
+    keyspace = Keyspace(NAMESPACE)
     version = active_version(client, keyspace)
     assert version is not None
     return manifest_of(client, keyspace, version).customers
 
 
-def _steps(instance: dg.DagsterInstance) -> Counter[str]:
-    """Seconds by step; the ranges of one publication count as one step."""
-    [run] = instance.get_runs()
-    seconds: Counter[str] = Counter()
-    for one in instance.get_run_step_stats(run.run_id):
-        if one.start_time and one.end_time:
-            seconds[one.step_key.partition("[")[0]] += one.end_time - one.start_time
-    return seconds
-
-
-@contextmanager
-def _watched(pid: int, day: Day) -> Iterator[None]:
-    """The most memory that the process and its children held together, proportional set size."""
-    ended = threading.Event()
-
-    def look() -> None:
-        while not ended.wait(_LOOK_SECONDS):
-            day.peak_gib = max(day.peak_gib, sum(map(_held_bytes, _family(pid))) / 2**30)
-
-    watcher = threading.Thread(target=look, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        watcher.join()
-
-
-def _family(pid: int) -> list[int]:
-    try:
-        listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
-    return [pid, *(one for child in listed for one in _family(int(child)))]
-
-
-def _held_bytes(pid: int) -> int:
-    """Shared pages count once among those who share them."""
-    try:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except OSError:
-        return 0
-    return int(rollup.partition("Pss:")[2].split()[0]) * 1024
-
-
-def _slope(days: list[Day], step: str) -> str:
-    return _slope_of(days, [one.steps[step] for one in days])
-
-
-def _slope_of(days: list[Day], seconds: list[float]) -> str:
-    """The power of the size with which time grows between the two largest sizes: 1 is linear."""
-    if len(days) < 2 or min(seconds[-2:]) <= 0:
-        return ""
-    (one, other), (before, after) = (days[-2].customers, days[-1].customers), seconds[-2:]
-    return f"{np.log(after / before) / np.log(other / one):.2f}"
+def _changed(vectors: Path, days: Sequence[date]) -> int:
+    """Customers of the second day who are new or any of whose features differ."""
+    before, after = (current_file(vectors / f"partition_date={day}") for day in days)
+    digests = "SELECT customer_id, hash(one) AS digest FROM read_parquet('{}') AS one"
+    return int(
+        duckdb.sql(
+            f"SELECT COUNT(*) FROM ({digests.format(after)}) AS today "
+            f"ANTI JOIN ({digests.format(before)}) AS yesterday USING (customer_id, digest)"
+        ).fetchall()[0][0]
+    )
 
 
 if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:]))
+    main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +20,21 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     for row in rows:
         table.add_row(*map(str, row))
     _console.print(table)
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "".join("| " + " | ".join(map(str, line)) + " |\n" for line in lines)
+
+
+def renew_section(page: Path, command: str, text: str) -> None:
+    """Put `text` between the page's marks for the command; raises `ValueError` where it has none."""
+    begin, end = f"<!-- written by `{command}` -->\n", f"<!-- end of `{command}` -->\n"
+    before, mark, rest = page.read_text().partition(begin)
+    _, closing, after = rest.partition(end)
+    if not (mark and closing):
+        raise ValueError(f"{page} has no section {begin.strip()} ... {end.strip()}")
+    page.write_text(f"{before}{begin}\n{text}\n{_machine()}.\n\n{end}{after}")
 
 
 def _machine() -> str:

@@ -16,7 +16,10 @@ from pandera.errors import SchemaErrors
 from bnpl_features.derive.table import CUSTOMER_COLUMN
 from bnpl_features.features.feature import Feature, Kind
 
-_TYPES = {Kind.COUNT: pd.Int64Dtype(), Kind.NUMBER: "float64", Kind.NAME: "string"}
+_TEXT = pd.StringDtype("pyarrow")
+"""Arrow's strings as they are: a Python string a row would be most of what a check costs."""
+
+_TYPES = {Kind.COUNT: pd.Int64Dtype(), Kind.NUMBER: "float64", Kind.NAME: _TEXT}
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Validation:
 
 def schema_of(name: str, features: Sequence[Feature]) -> pa.DataFrameSchema:
     """Types, bounds and nullability of each feature, and a customer id that is never null; no other column."""
-    columns = {CUSTOMER_COLUMN: pa.Column("string", pa.Check.str_length(min_value=1), nullable=False)}
+    columns = {CUSTOMER_COLUMN: pa.Column(_TEXT, pa.Check.str_length(min_value=1), nullable=False)}
     columns |= {feature.name: _column(feature) for feature in features}
     return pa.DataFrameSchema(columns, name=name, strict=True)
 
@@ -79,4 +82,4 @@ def _not_finite(batch: pyarrow.RecordBatch) -> Counter[tuple[str, str]]:
 def _pandas_type(arrow_type: pyarrow.DataType) -> Any:
     if pyarrow.types.is_integer(arrow_type):
         return pd.Int64Dtype()
-    return pd.StringDtype() if pyarrow.types.is_string(arrow_type) else None
+    return _TEXT if pyarrow.types.is_string(arrow_type) else None
