@@ -3,9 +3,9 @@
     python -m benchmarks.daily [customers ...] [--backfill DAYS] [--write PAGE]
 
 `make scale` takes 100,000, 1,000,000 and 10,000,000. For each size a year of about ten purchases a customer is
-simulated into DuckDB; then two days are computed, checked, published and switched into a Redis server of their own, and the second
-is shown: it has a day before it to be compared with, and a version in the store that it replaces. `--backfill` computes
-the days before them as well, in one run. `--write` renews the figures of a page.
+simulated into DuckDB; then two days are computed, checked, published and switched into a Redis server of their own. The
+second is shown: it has a day before it to be compared with, and a version in the store that it replaces. `--backfill`
+computes the days before them as well, in one run. `--write` renews the figures of a page.
 
 The folder BENCHMARK_FOLDER, where it is named, keeps the purchases for the next time. At ten million they take 4 GB of
 disk, 25 GB while they are simulated, and a day's tables 2 GB.
