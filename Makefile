@@ -107,7 +107,7 @@ bench: .venv/ready .venv-feast/ready .venv-bytewax/ready ## Benchmarks, each bes
 
 .PHONY: scale
 scale: .venv/ready ## The daily job at 0.1, 1 and 10 million customers: seconds and memory by step (hours)
-	$(BIN)/python -m benchmarks.daily
+	$(BIN)/python -m benchmarks.daily --write docs/scale.md
 
 .PHONY: docs
 docs: .venv/ready ## Write the generated pages, the dashboards and the table of purchases from the declarations
