@@ -11,15 +11,16 @@ from assets.failures import library_errors
 from assets.metadata import fingerprint
 from assets.training import OWNERS, TRAINING_POOL
 from bnpl_features.connect.models import model_registry
+from bnpl_features.connect.promoting import promote_on_record
 from bnpl_features.connect.serving import open_shelf
 from bnpl_features.errors import PromotionRefused
 from bnpl_features.retraining.trial import ACTOR, Mode, begin_trial
 from bnpl_features.risk_model.gate import AGAINST_RULES, CRITERIA, Finding, examine
-from bnpl_features.risk_model.promotion import promote
 from bnpl_features.risk_model.registry import CHAMPION, Registry, load_model, version_of, versions
 from bnpl_features.risk_model.training_set import TrainingSet, read_training_set
 from bnpl_features.settings import ModelSettings
 from resources.settings import SettingsResource
+from resources.store import StoreResource
 
 RETRAINING_GROUP = "retraining"
 REASON_TAG = "bnpl/retraining_reason"
@@ -77,6 +78,7 @@ def champion_comparison(settings: SettingsResource, training_set: str, registere
 def challenger_trial(
     context: dg.AssetExecutionContext,
     settings: SettingsResource,
+    store: StoreResource,
     training_set: str,
     registered_models: dict,
     champion_comparison: dict,
@@ -87,7 +89,8 @@ def challenger_trial(
         registry = model_registry(loaded.model)
         if chosen.auto_promote:
             training = _training_set(loaded.model, training_set)
-            promoted = _promoted(registry, loaded.model, training, registered_models, champion_comparison, reason)
+            asked = (loaded.model, training, registered_models, champion_comparison, reason)
+            promoted = _promoted(store, registry, *asked)
         else:
             promoted = {}
         metadata: dict[str, Any] = {"reason": reason, "promoted": promoted or "none"}
@@ -118,6 +121,7 @@ retraining_assets = [champion_comparison, challenger_trial]
 
 
 def _promoted(
+    store: StoreResource,
     registry: Registry,
     settings: ModelSettings,
     training: TrainingSet,
@@ -129,7 +133,8 @@ def _promoted(
     promoted = {}
     for name in (name for name, against in objections.items() if not against):
         try:
-            attempt = promote(
+            attempt = promote_on_record(
+                store.open,
                 registry,
                 name,
                 training,

@@ -12,7 +12,7 @@ import click
 from bnpl_features.cli.model_tables import print_ablation, print_evaluation, print_models, print_segments
 from bnpl_features.cli.output import acting_user, console, named_exit, print_json, progress_bar
 from bnpl_features.cli.purchases import yesterday
-from bnpl_features.connect.data import open_warehouse
+from bnpl_features.connect.data import open_target, open_warehouse
 from bnpl_features.connect.models import model_registry, training_set_behind, training_spec
 from bnpl_features.errors import InputError
 from bnpl_features.features.catalog import set_named
@@ -182,13 +182,14 @@ def promote(name: str, which: str, reason: str | None, force: bool, check: bool,
 
     Example: bnpl-features promote behavioural --reason "trained on October"
     """
-    from bnpl_features.risk_model.promotion import promote as promote_version
+    from bnpl_features.connect.promoting import promote_on_record
     from bnpl_features.risk_model.promotion import try_gate
 
     if not (reason or check):
         raise click.UsageError("say why with --reason; or only --check")
     with named_exit(), progress_bar("resamples") as report:
-        chosen = load_settings().model
+        settings = load_settings()
+        chosen = settings.model
         registry = model_registry(chosen)
         training = training_set_behind(chosen, registry, name, which)
         measured: dict[str, Any] = {
@@ -202,9 +203,9 @@ def promote(name: str, which: str, reason: str | None, force: bool, check: bool,
             found = {"outcome": "refused" if objections else "passes", "findings": findings, "objections": objections}
             said = "the gate would refuse it" if objections else "the gate would let it pass"
         else:
-            attempt = promote_version(
-                registry, name, training, actor=acting_user(), reason=reason or "", force=force, **measured
-            )
+            asked: dict[str, Any] = {"actor": acting_user(), "reason": reason or "", "force": force}
+            target = partial(open_target, settings.store)
+            attempt = promote_on_record(target, registry, name, training, **asked, **measured)
             findings, found = attempt.findings, asdict(attempt)
             before = f", {attempt.previous} was it before" if attempt.previous else ""
             said = f"version {attempt.version} of {name} is the champion ({attempt.outcome}){before}"

@@ -12,14 +12,18 @@ import pytest
 from assets.retraining import REASON_TAG, retraining_assets
 from assets.training import training_assets
 from automation.jobs import RETRAINING_JOB, TRAINING_JOB
+from bnpl_features.connect.data import open_target
 from bnpl_features.retraining.trial import ACTOR
 from bnpl_features.risk_model.promotion import promote, promotions
 from bnpl_features.risk_model.registry import CHAMPION, Registry, open_registry, register, version_of
 from bnpl_features.risk_model.training import MODEL_NAMES
 from bnpl_features.scoring.experiments.definition import Definitions
 from bnpl_features.scoring.experiments.shelf import FileShelf, read_definitions
+from bnpl_features.settings import load_settings
+from bnpl_features.store.audit import find_acts
 from definitions import defs
 from resources.settings import SettingsResource
+from resources.store import StoreResource
 from resources.warehouse import WarehouseResource
 from tests.assets.test_training import metadata
 from tests.code_location import why
@@ -32,6 +36,7 @@ def run(lender: Lender, folder: Path, selection: list[Any], **changes: str) -> d
     variables = {
         "BNPL_MODEL_FOLDER": str(folder / "models"),
         "BNPL_SCORING_EXPERIMENTS_FILE": str(folder / "experiments.json"),
+        "BNPL_STORE_FOLDER": str(folder / "store"),
         **changes,
     }
     settings = SettingsResource(overrides=lender.variables | variables)
@@ -41,7 +46,11 @@ def run(lender: Lender, folder: Path, selection: list[Any], **changes: str) -> d
             [dg.AssetSpec("transactions"), dg.AssetSpec("feature_vectors"), *training_assets, *retraining_assets],
             selection=selection,
             instance=instance,
-            resources={"settings": settings, "warehouse": WarehouseResource(settings=settings)},
+            resources={
+                "settings": settings,
+                "warehouse": WarehouseResource(settings=settings),
+                "store": StoreResource(settings=settings),
+            },
             run_config={"ops": {"training_set": {"config": {"as_of": AS_OF.isoformat()}}} if trains else {}},
             tags={REASON_TAG: REASON},
             raise_on_error=False,
@@ -101,6 +110,10 @@ def test_where_it_is_configured_the_gate_promotes_and_keeps_the_reason(lender: L
     assert version_of(registry, "behavioural", CHAMPION).number == 2
     assert (promotions(registry)[0]["actor"], promotions(registry)[0]["reason"]) == (ACTOR, REASON)
     assert definitions(folder) == Definitions()
+    store = load_settings({"BNPL_STORE_FOLDER": str(folder / "store")}).store
+    with open_target(store) as target:
+        acts = [(act.act, act.actor) for act in find_acts(target.client, target.keyspace).entries]
+    assert sorted(acts) == sorted((f"promote {name} 2", ACTOR) for name in MODEL_NAMES)
 
 
 def test_without_a_champion_the_rules_are_compared_with_and_nothing_is_tried(lender: Lender, folder: Path) -> None:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from starlette.responses import Response
 
 from bnpl_features.connect.models import training_set_behind
+from bnpl_features.connect.promoting import promote_on_record
 from bnpl_features.console.access.roles import Role
 from bnpl_features.console.figures.models import model_names, models
 from bnpl_features.console.figures.panel import panel
 from bnpl_features.console.pages.acting import act_page
 from bnpl_features.console.parts import Parts
 from bnpl_features.console.visit import Visit
-from bnpl_features.errors import InputError, PromotionRefused, StoreUnavailable
-from bnpl_features.risk_model.promotion import Promotion, promote, try_gate
-from bnpl_features.store.audit import record_act
+from bnpl_features.errors import InputError
+from bnpl_features.risk_model.promotion import Promotion, try_gate
 
 JOB = "models"
 """Of this kind is one at a time; its page leads back to the models'."""
@@ -75,12 +74,7 @@ def _promotion(visit: Visit, name: str, which: str, reason: str, force: bool) ->
         registry = parts.registry()
         training = training_set_behind(chosen, registry, name, which)
         asked: dict[str, Any] = {"which": which, "actor": actor, "reason": reason, "force": force}
-        try:
-            made = promote(registry, name, training, **asked, **_measured(parts))
-        except PromotionRefused:
-            _record(parts, f"refuse to promote {name} {which}", actor, reason)
-            raise
-        _record(parts, f"promote {name} {made.version}", actor, reason)
+        made = promote_on_record(parts.target, registry, name, training, **asked, **_measured(parts))
         return _said(made)
 
     return run
@@ -89,12 +83,6 @@ def _promotion(visit: Visit, name: str, which: str, reason: str, force: bool) ->
 def _measured(parts: Parts) -> dict[str, Any]:
     chosen = parts.settings.model
     return {"resamples": chosen.resamples, "threads": chosen.threads, "report": partial(parts.jobs.progress, JOB)}
-
-
-def _record(parts: Parts, act: str, actor: str, reason: str) -> None:
-    """The registry has every attempt with its figures; the trail says that there was one, unless the store is down."""
-    with suppress(StoreUnavailable), parts.target() as target:
-        record_act(target.client, target.keyspace, act=act, actor=actor, reason=reason)
 
 
 def _said(made: Promotion) -> str:

@@ -47,6 +47,8 @@ def test_models_are_trained_judged_promoted_and_listed(trained: CommandLine, len
     ]
     assert listed["promotions"][0]["reason"] == "the first"
     assert "the first" in trained.done("models", "--audit")
+    acts = [(one["act"], one["reason"]) for one in trained.json("audit")["acts"]]
+    assert acts == [("refuse to promote behavioural 1", "again"), ("promote behavioural 1", "the first")]
 
     exported = trained.done("training-set", "export", "latest", "training.parquet")
     assert f"{lender.training.rows:,} purchases of training set {lender.training.fingerprint}" in exported
