@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import grpc
 import pytest
 import yaml
 from dagster import DagsterRun
 from dagster._config import process_config
 from dagster_k8s import K8sRunLauncher
 from dagster_k8s.job import construct_dagster_k8s_job
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 from kubernetes.client import ApiClient
 
 from bnpl_features.console.access.configured import Access, access_of
 from bnpl_features.console.serving import STOP_SECONDS
 from bnpl_features.settings import load_settings
+from tests.bnpl_features.store.shop import free_port
 from tests.deploy.commands import PROGRAMS, parse
 from tests.deploy.tools import DEPLOY, said, unknown_settings, without_instance_settings
 
@@ -170,8 +176,43 @@ def test_every_process_that_stays_is_probed_where_it_listens(name: str) -> None:
     for probe in probes:
         if "httpGet" in probe:
             assert probe["httpGet"]["port"] in {port["name"] for port in one["ports"]}
+        elif "grpc" in probe:
+            assert probe["grpc"]["port"] in {port["containerPort"] for port in one["ports"]}
         else:
             parse(probe["exec"]["command"])
+
+
+def test_the_code_server_answers_to_the_name_that_its_probes_ask_for(tmp_path: Path) -> None:
+    [service] = {
+        probe["grpc"]["service"]
+        for key, probe in container(named("Deployment")["dagster-code"]).items()
+        if key.endswith("Probe")
+    }
+    (tmp_path / "nothing.py").write_text("from dagster import Definitions\n\ndefs = Definitions()\n")
+    port = free_port()
+    command = [sys.executable, "-m", "dagster", "api", "grpc", "-h", "127.0.0.1", "-p", str(port), "-f", "nothing.py"]
+    server = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            asked = HealthCheckRequest(service=service)
+            answered = HealthStub(channel).Check(asked, timeout=60, wait_for_ready=True)
+    finally:
+        server.kill()
+        server.wait()
+
+    assert answered.status == HealthCheckResponse.SERVING
+
+
+def test_a_run_is_ended_neither_to_save_a_node_nor_for_predictions_which_go_first(run_job: dict[str, Any]) -> None:
+    annotations = template({"spec": run_job["spec"]})["metadata"]["annotations"]
+    [serving] = named("PriorityClass").values()
+
+    assert annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"
+    assert serving["value"] > 0
+    assert serving["preemptionPolicy"] == "Never"
+    assert "priorityClassName" not in template(run_job)["spec"]
+    for name in ("scoring", "stream"):
+        assert template(named("Deployment")[name])["spec"]["priorityClassName"] == serving["metadata"]["name"]
 
 
 def test_a_runs_pod_has_the_image_of_the_code_server(run_job: dict[str, Any]) -> None:
