@@ -8,7 +8,6 @@ the signature, the evaluation, and as tags the fingerprints of model, layout and
 from __future__ import annotations
 
 import json
-import logging
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -23,6 +22,8 @@ from bnpl_features.risk_model.evaluation import Evaluation
 from bnpl_features.risk_model.model import Model
 from bnpl_features.risk_model.model_files import read_model, write_model
 from bnpl_features.risk_model.purchase_inputs import COLUMNS
+from bnpl_features.risk_model.quiet_mlflow import quiet_mlflow
+from bnpl_features.risk_model.registry_schema import require_present_schema
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -33,8 +34,6 @@ PREFIX = "bnpl"
 _SQLITE = "sqlite:///"
 _FOLDER_IN_RUN = "model"
 _EVALUATION = "evaluation.json"
-_HTTP_RETRIES = 2
-_HTTP_TIMEOUT_SECONDS = 20
 _MLFLOW_TYPES = {
     ColumnType.STRING: "string",
     ColumnType.TIMESTAMP: "datetime",
@@ -70,8 +69,11 @@ class Version:
 
 
 def open_registry(url: str, folder: Path, prefix: str = PREFIX) -> Registry:
-    """The registry at `url`, or the embedded one in `folder`; raises `RegistryUnavailable` where none answers."""
-    mlflow = _quiet_mlflow()
+    """The registry at `url`, or the embedded one in `folder`.
+
+    Raises `RegistryUnavailable` where none answers, and where a database is of an earlier release's schema.
+    """
+    mlflow = quiet_mlflow()
     address = url or f"{_SQLITE}{(folder / 'registry.db').resolve()}"
     with named_errors(address):
         if not url:
@@ -79,6 +81,8 @@ def open_registry(url: str, folder: Path, prefix: str = PREFIX) -> Registry:
         if address.startswith(_SQLITE):
             # MLflow would try for minutes to open a file that cannot be opened.
             sqlite3.connect(address.removeprefix(_SQLITE)).close()
+        elif not address.startswith("http"):
+            require_present_schema(address, without_password(address))
         client = mlflow.MlflowClient(tracking_uri=address, registry_uri=address)
         client.search_registered_models(max_results=1)
     return Registry(client, address, prefix, folder)
@@ -157,24 +161,6 @@ def without_password(url: str) -> str:
     """The address as it may be shown."""
     scheme, at, rest = url.rpartition("@")
     return f"{scheme.split('//')[0]}//...@{rest}" if at else url
-
-
-def _quiet_mlflow() -> Any:
-    """MLflow, which is asked not to report its use, not to draw bars, and not to try for minutes."""
-    import mlflow
-    from mlflow.telemetry import set_telemetry_client
-
-    variables: Any = mlflow.environment_variables
-    variables.MLFLOW_DISABLE_TELEMETRY.set(True)
-    set_telemetry_client()  # type: ignore[no-untyped-call]
-    variables.MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
-    if not variables.MLFLOW_HTTP_REQUEST_MAX_RETRIES.is_set():
-        variables.MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(_HTTP_RETRIES)
-    if not variables.MLFLOW_HTTP_REQUEST_TIMEOUT.is_set():
-        variables.MLFLOW_HTTP_REQUEST_TIMEOUT.set(_HTTP_TIMEOUT_SECONDS)
-    for logger in ("mlflow", "alembic"):
-        logging.getLogger(logger).setLevel(logging.ERROR)
-    return mlflow
 
 
 @contextmanager

@@ -4,12 +4,14 @@ locals {
     pipeline = "Dagster and its runs: computes, checks, publishes, trains."
     scoring  = "The prediction service: reads the store."
     stream   = "Workers of the stream: write velocity."
+    console  = "The console: reads the warehouse, acts on the store."
   }
 
   project_roles = {
     pipeline = ["roles/bigquery.jobUser", "roles/bigquery.readSessionUser", "roles/redis.dbConnectionUser"]
     scoring  = ["roles/redis.dbConnectionUser"]
     stream   = ["roles/redis.dbConnectionUser"]
+    console  = ["roles/bigquery.jobUser", "roles/bigquery.readSessionUser", "roles/redis.dbConnectionUser"]
   }
 
   granted = merge([for account, roles in local.project_roles : { for role in roles : "${account} ${role}" => [account, role] }]...)
@@ -44,10 +46,17 @@ resource "google_bigquery_dataset_iam_member" "features" {
   member     = google_service_account.process["pipeline"].member
 }
 
+resource "google_bigquery_dataset_iam_member" "features_read" {
+  dataset_id = google_bigquery_dataset.features.dataset_id
+  role       = "roles/bigquery.dataViewer"
+  member     = google_service_account.process["console"].member
+}
+
+# Of an experiment's purchases the console asks what became of them.
 resource "google_bigquery_dataset_iam_member" "purchases" {
-  count = var.purchases_dataset == "" ? 0 : 1
+  for_each = var.purchases_dataset == "" ? [] : toset(["pipeline", "console"])
 
   dataset_id = var.purchases_dataset
   role       = "roles/bigquery.dataViewer"
-  member     = google_service_account.process["pipeline"].member
+  member     = google_service_account.process[each.key].member
 }

@@ -1,5 +1,5 @@
 output "redis_url" {
-  description = "REDIS_URL of the three secrets. `gcloud redis clusters get-cluster-certificate-authority` prints what ca.pem of the ConfigMap bnpl-store-ca holds."
+  description = "REDIS_URL of the four secrets of processes. `gcloud redis clusters get-cluster-certificate-authority` prints what ca.pem of the ConfigMap bnpl-store-ca holds."
   value       = "rediss+cluster://${google_redis_cluster.store.discovery_endpoints[0].address}:6379?token=google&ssl_ca_certs=/etc/bnpl-store/ca.pem"
 }
 

@@ -5,6 +5,7 @@ locals {
     bnpl-pipeline = ["pipeline"]
     bnpl-scoring  = ["scoring"]
     bnpl-stream   = ["stream"]
+    bnpl-console  = ["console"]
     bnpl-api-keys = ["scoring"]
   }
 

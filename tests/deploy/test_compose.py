@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 import shlex
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
+from bnpl_features.console.access.configured import access_of
+from bnpl_features.console.access.local_users import user_line
+from bnpl_features.console.access.roles import Role
+from bnpl_features.settings import load_settings
 from tests.deploy.commands import PROGRAMS, parse
 from tests.deploy.tools import DEPLOY, said, unknown_settings, without_instance_settings
 
@@ -16,6 +22,8 @@ FOLDER = DEPLOY / "compose"
 FILE = FOLDER / "compose.yaml"
 COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text())
 OURS = {name: one for name, one in COMPOSE["services"].items() if "bnpl-features/" in one["image"]}
+
+SECRETS = ("POSTGRES_PASSWORD", "BNPL_CUSTOMER_KEY", "CONSOLE_SESSION_KEY")
 
 services = pytest.mark.parametrize("service", COMPOSE["services"].values(), ids=COMPOSE["services"])
 ours = pytest.mark.parametrize("service", OURS.values(), ids=OURS)
@@ -26,7 +34,7 @@ def test_it_is_what_the_compose_specification_says() -> None:
 
 
 def test_there_is_every_process_of_the_system() -> None:
-    assert set(OURS) == {"code", "webserver", "daemon", "scoring", "stream"}
+    assert set(OURS) == {"code", "webserver", "daemon", "scoring", "stream", "console"}
 
 
 @ours
@@ -59,17 +67,40 @@ def test_settings_that_are_given_exist(service: dict[str, Any]) -> None:
 
 
 def test_no_secret_stands_in_the_file_and_a_missing_one_stops_the_start() -> None:
-    for name in ("POSTGRES_PASSWORD", "BNPL_CUSTOMER_KEY"):
+    for name in SECRETS:
         used = re.findall(rf"\$\{{{name}([^}}]*)\}}", FILE.read_text())
         assert used
         assert set(used) == {":?in .env"}
     given = dict(line.split("=", 1) for line in (FOLDER / "example.env").read_text().splitlines() if "=" in line)
-    assert not given["POSTGRES_PASSWORD"] + given["BNPL_CUSTOMER_KEY"]
+    assert not "".join(given[name] for name in SECRETS)
 
 
 def test_files_that_are_mounted_exist() -> None:
     for one in COMPOSE["configs"].values():
         assert (FOLDER / one["file"]).exists()
+
+
+def test_the_console_starts_for_whoever_stands_in_its_folder_of_users(tmp_path: Path) -> None:
+    console = OURS["console"]
+    [users] = [one for one in console["volumes"] if isinstance(one, dict)]
+    given = {name: value for name, value in console["environment"].items() if name.startswith("BNPL_CONSOLE_")}
+    file = tmp_path / given["BNPL_CONSOLE_USERS_FILE"].removeprefix(f"{users['target']}/")
+    file.write_text(user_line("ana", Role.OPERATOR, "a long password") + "\n")
+    given |= {"BNPL_CONSOLE_SESSION_KEY": "k" * 32, "BNPL_CONSOLE_USERS_FILE": str(file)}
+    given = {name: re.sub(r"\$\{\w+:-(.*)\}", r"\1", value) for name, value in given.items()}
+
+    access = access_of(load_settings(given).console)
+
+    assert set(access.local_users()) == {"ana"}
+    assert "127.0.0.1" in access.host_names, "its health check asks by this name"
+    assert users["read_only"] is True
+    assert users["bind"]["create_host_path"] is False
+
+
+def test_the_console_asks_services_that_there_are() -> None:
+    asked = urlsplit(OURS["console"]["environment"]["BNPL_CONSOLE_SERVICE_URL"])
+
+    assert str(asked.port) in OURS[str(asked.hostname)]["command"]
 
 
 def test_the_instance_is_that_of_the_repository_with_postgres() -> None:

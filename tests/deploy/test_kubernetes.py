@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import grpc
 import pytest
 import yaml
 from dagster import DagsterRun
 from dagster._config import process_config
 from dagster_k8s import K8sRunLauncher
 from dagster_k8s.job import construct_dagster_k8s_job
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 from kubernetes.client import ApiClient
 
+from bnpl_features.console.access.configured import Access, access_of
+from bnpl_features.console.serving import STOP_SECONDS
+from bnpl_features.settings import load_settings
+from tests.bnpl_features.store.shop import free_port
 from tests.deploy.commands import PROGRAMS, parse
 from tests.deploy.tools import DEPLOY, said, unknown_settings, without_instance_settings
 
@@ -86,7 +96,7 @@ def processes() -> dict[str, dict[str, Any]]:
     return {**named("Deployment"), **named("CronJob")}
 
 
-PROCESSES = ["dagster-code", "dagster-webserver", "dagster-daemon", "scoring", "stream", "metrics"]
+PROCESSES = ["dagster-code", "dagster-webserver", "dagster-daemon", "scoring", "stream", "console", "metrics"]
 each_process = pytest.mark.parametrize("name", PROCESSES)
 
 
@@ -166,8 +176,43 @@ def test_every_process_that_stays_is_probed_where_it_listens(name: str) -> None:
     for probe in probes:
         if "httpGet" in probe:
             assert probe["httpGet"]["port"] in {port["name"] for port in one["ports"]}
+        elif "grpc" in probe:
+            assert probe["grpc"]["port"] in {port["containerPort"] for port in one["ports"]}
         else:
             parse(probe["exec"]["command"])
+
+
+def test_the_code_server_answers_to_the_name_that_its_probes_ask_for(tmp_path: Path) -> None:
+    [service] = {
+        probe["grpc"]["service"]
+        for key, probe in container(named("Deployment")["dagster-code"]).items()
+        if key.endswith("Probe")
+    }
+    (tmp_path / "nothing.py").write_text("from dagster import Definitions\n\ndefs = Definitions()\n")
+    port = free_port()
+    command = [sys.executable, "-m", "dagster", "api", "grpc", "-h", "127.0.0.1", "-p", str(port), "-f", "nothing.py"]
+    server = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            asked = HealthCheckRequest(service=service)
+            answered = HealthStub(channel).Check(asked, timeout=60, wait_for_ready=True)
+    finally:
+        server.kill()
+        server.wait()
+
+    assert answered.status == HealthCheckResponse.SERVING
+
+
+def test_a_run_is_ended_neither_to_save_a_node_nor_for_predictions_which_go_first(run_job: dict[str, Any]) -> None:
+    annotations = template({"spec": run_job["spec"]})["metadata"]["annotations"]
+    [serving] = named("PriorityClass").values()
+
+    assert annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"
+    assert serving["value"] > 0
+    assert serving["preemptionPolicy"] == "Never"
+    assert "priorityClassName" not in template(run_job)["spec"]
+    for name in ("scoring", "stream"):
+        assert template(named("Deployment")[name])["spec"]["priorityClassName"] == serving["metadata"]["name"]
 
 
 def test_a_runs_pod_has_the_image_of_the_code_server(run_job: dict[str, Any]) -> None:
@@ -221,6 +266,88 @@ def test_a_pod_of_the_service_has_the_time_to_answer_what_it_has_accepted() -> N
     drain = float(settings()["BNPL_SCORING_DRAIN_SECONDS"])
 
     assert probe["periodSeconds"] * probe["failureThreshold"] < drain < grace
+
+
+def console_access() -> Access:
+    """As the console reads it, with secrets of the test's own."""
+    return access_of(load_settings({**settings(), "BNPL_CONSOLE_SESSION_KEY": "k" * 32}).console)
+
+
+def test_the_consoles_settings_let_people_in_by_the_provider_alone() -> None:
+    access = console_access()
+
+    assert access.encrypted
+    assert access.provider is not None
+    assert access.users_file is None
+    assert not access.local_users()
+
+
+def test_the_console_is_probed_by_a_name_that_it_answers_to() -> None:
+    probes = [probe for key, probe in container(named("Deployment")["console"]).items() if key.endswith("Probe")]
+
+    assert len(probes) == 3
+    for probe in probes:
+        [host] = [one["value"] for one in probe["httpGet"]["httpHeaders"] if one["name"] == "Host"]
+        assert host in console_access().host_names
+
+
+def test_a_console_that_ends_answers_until_nobody_is_sent_to_it() -> None:
+    pod = template(named("Deployment")["console"])["spec"]
+    asleep = container(named("Deployment")["console"])["lifecycle"]["preStop"]["sleep"]["seconds"]
+
+    assert asleep + STOP_SECONDS < pod["terminationGracePeriodSeconds"]
+
+
+def test_the_console_writes_no_file_and_has_no_rights_in_the_cluster() -> None:
+    console = named("Deployment")["console"]
+    [shared] = [one for one in container(console)["volumeMounts"] if one["name"] == "shared"]
+    account = named("ServiceAccount")[template(console)["spec"]["serviceAccountName"]]
+
+    assert shared["readOnly"] is True
+    assert account["automountServiceAccountToken"] is False
+
+
+def test_the_console_reads_the_counts_of_one_pod_and_may_ask_it() -> None:
+    service = named("Service")[str(urlsplit(settings()["BNPL_CONSOLE_SERVICE_URL"]).hostname)]["spec"]
+    asked = [source.get("podSelector", {}).get("matchLabels", {}) for source in sources("scoring")]
+
+    assert service["sessionAffinity"] == "ClientIP"
+    assert {"app.kubernetes.io/name": "console"} in asked
+
+
+@pytest.mark.parametrize(
+    ("name", "askers"),
+    [
+        ("dagster-code", {"dagster-webserver", "dagster-daemon"}),
+        ("dagster-webserver", set()),
+        ("dagster-daemon", set()),
+        ("scoring", {"bnpl-features/scores", "console", "kubernetes.io/metadata.name"}),
+        ("stream", {"kubernetes.io/metadata.name"}),
+        ("console", {"bnpl-features/proxies-console"}),
+    ],
+)
+def test_nobody_asks_a_pod_but_who_is_named(name: str, askers: set[str]) -> None:
+    assert named("NetworkPolicy")["nobody-by-default"]["spec"]["podSelector"] == {}
+    found = set()
+    for source in sources(name):
+        pod = source.get("podSelector", {}).get("matchLabels", {})
+        namespace = source.get("namespaceSelector", {}).get("matchLabels", {})
+        found |= {*pod.values(), *namespace}
+    assert found == askers
+
+
+def sources(name: str) -> list[dict[str, Any]]:
+    """Who may ask the pods of a workload."""
+    found = []
+    for policy in named("NetworkPolicy").values():
+        selector = policy["spec"]["podSelector"]
+        chosen = {
+            *selector.get("matchLabels", {}).values(),
+            *(value for one in selector.get("matchExpressions", []) for value in one["values"]),
+        }
+        if name in chosen:
+            found += [source for rule in policy["spec"]["ingress"] for source in rule["from"]]
+    return found
 
 
 def test_there_is_never_a_second_daemon() -> None:

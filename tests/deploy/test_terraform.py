@@ -154,6 +154,15 @@ def test_nobody_may_more_than_work_with_what_is_his() -> None:
     assert re.search(r"allUsers|allAuthenticatedUsers|google_service_account_key", code()) is None
 
 
+def test_only_the_pipeline_may_write_to_the_warehouse() -> None:
+    written = resource("google_bigquery_dataset_iam_member.features")
+    read = [resource(f"google_bigquery_dataset_iam_member.{name}") for name in ("features_read", "purchases")]
+
+    assert (written["role"], "pipeline" in written["member"]) == ('"roles/bigquery.dataEditor"', True)
+    assert {one["role"] for one in read} == {'"roles/bigquery.dataViewer"'}
+    assert code().count("roles/bigquery.dataEditor") == 1
+
+
 def test_no_secrets_value_is_in_the_state() -> None:
     assert "google_secret_manager_secret_version" not in code()
     assert dict(blocks("variable"))["postgres_password"]["ephemeral"] is True

@@ -1,4 +1,4 @@
-"""Dagster as deploy/compose starts it - code server, webserver, daemon, PostgreSQL - as processes of this machine."""
+"""Dagster and the console as deploy/compose starts them, PostgreSQL beside them, as processes of this machine."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from bnpl_features.console.access.local_users import user_line
+from bnpl_features.console.access.roles import Role
 from tests.bnpl_features.store.shop import free_port, wait_until
 from tests.code_location import DAY, PROJECT, CodeLocation, valkey
 from tests.deploy.test_compose import FOLDER, OURS
@@ -19,7 +21,7 @@ from tests.postgres import postgres, rows
 
 __all__ = ["valkey"]
 
-PROCESSES = ("code", "webserver", "daemon")
+PROCESSES = ("code", "webserver", "daemon", "console")
 LAUNCH = ("dagster", "job", "launch", "-w", "/opt/dagster/workspace.yaml", "-j", "daily_features")
 START_SECONDS, RUN_SECONDS = 120.0, 300.0
 
@@ -54,7 +56,9 @@ def test_the_daemon_starts_a_run_in_the_code_server_and_postgres_remembers_it(va
     location.receive()
     home = tmp_path / "dagster"
     home.mkdir()
-    ports = {"4000": str(free_port()), "3000": str(free_port())}
+    ports = {"4000": str(free_port()), "3000": str(free_port()), "8090": str(free_port())}
+    users = tmp_path / "users"
+    users.write_text(user_line("ana", Role.OPERATOR, "a long password") + "\n")
     places = {**ports, "0.0.0.0": "127.0.0.1", "/opt/dagster": str(home), "/srv/bnpl-features": str(PROJECT)}
     places |= {"/var/lib/bnpl": str(tmp_path / "data"), "/opt/bnpl/bin/healthy.py": "deploy/images/healthy.py"}
     for name in ("dagster.yaml", "workspace.yaml"):
@@ -65,6 +69,11 @@ def test_the_daemon_starts_a_run_in_the_code_server_and_postgres_remembers_it(va
     with postgres("dagster") as urls, ExitStack() as stack:
         variables = {**os.environ, **location.variables, "DAGSTER_HOME": str(home), "PYTHONWARNINGS": "ignore"}
         variables["DAGSTER_POSTGRES_URL"] = urls["dagster"]
+        variables |= {
+            "BNPL_CONSOLE_PUBLIC_URL": f"http://127.0.0.1:{ports['8090']}",
+            "BNPL_CONSOLE_SESSION_KEY": secrets.token_urlsafe(32),
+            "BNPL_CONSOLE_USERS_FILE": str(users),
+        }
         began = time.monotonic()
         for name in PROCESSES:
             command = here(OURS[name]["command"], places)

@@ -96,7 +96,10 @@ def test_a_database_is_enough_where_all_machines_see_one_folder(
     assert [*trainer.iterdir(), *service.iterdir()] == []
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "sqlite:////proc/nowhere.db", "nonsense://x"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:1", "sqlite:////proc/nowhere.db", "nonsense://x", "postgresql+psycopg2://a:b@127.0.0.1:1/x"],
+)
 def test_a_registry_that_does_not_answer_is_named(url: str, tmp_path: Path) -> None:
     with pytest.raises(RegistryUnavailable, match="BNPL_MODEL_REGISTRY_URL"):
         open_registry(url, tmp_path)
