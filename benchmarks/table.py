@@ -13,7 +13,7 @@ _console = Console(width=140)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    table = Table(title=title, title_justify="left", caption=_machine(), caption_justify="left")
+    table = Table(title=title, title_justify="left", caption=machine(), caption_justify="left")
     for name in columns:
         table.add_column(name)
     for row in rows:
@@ -21,5 +21,5 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     _console.print(table)
 
 
-def _machine() -> str:
+def machine() -> str:
     return f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
