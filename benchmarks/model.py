@@ -84,7 +84,7 @@ def made_up(seed: int = 0, rows: int = ROWS) -> tuple[TrainingSet, dict[str, Any
     records = codec.encode(columns).records
     behavioural = codec.decode(records).astype(np.float32)
     purchases = np.stack([encode_column(one, batch.column(one.column)) for one in PURCHASE_INPUTS], axis=1)
-    hint = 0.7 * _ranked(behavioural[:, :12].sum(axis=1)) + 0.3 * _ranked(batch.column("amount").to_numpy())
+    hint = 0.7 * ranked(behavioural[:, :12].sum(axis=1)) + 0.3 * ranked(batch.column("amount").to_numpy())
     training = TrainingSet(
         "",
         TrainingSpec(date(2026, 9, 1)),
@@ -104,7 +104,7 @@ def made_up(seed: int = 0, rows: int = ROWS) -> tuple[TrainingSet, dict[str, Any
     return training, batch.slice(0, 1).to_pylist()[0], values
 
 
-def _ranked(values: np.ndarray) -> np.ndarray:
+def ranked(values: np.ndarray) -> np.ndarray:
     """Ranks, 0..1."""
     return np.argsort(np.argsort(values)) / len(values)
 

@@ -35,12 +35,13 @@ def steady(
     a_second: int,
     seconds: float,
     started: Callable[[float], None] = lambda at: None,
+    connections: int = CONNECTIONS,
 ) -> None:
     """Send `request(n)`, a whole HTTP request, `a_second` times a second over kept connections to the ports in turn;
     `note` is told of each, `started` when the first is due."""
     import uvloop
 
-    uvloop.run(_Load(ports, request, note).run(a_second, seconds, started))
+    uvloop.run(_Load(ports, request, note).run(a_second, seconds, started, connections))
 
 
 def post(path: str, content: bytes) -> bytes:
@@ -65,9 +66,9 @@ class _Load:
         self._left = 0
         self._is_done = asyncio.Event()
 
-    async def run(self, a_second: int, seconds: float, started: Callable[[float], None]) -> None:
+    async def run(self, a_second: int, seconds: float, started: Callable[[float], None], connections: int) -> None:
         count = self._left = round(a_second * seconds)
-        await asyncio.gather(*[self._connect(self._ports[n % len(self._ports)]) for n in range(CONNECTIONS)])
+        await asyncio.gather(*[self._connect(self._ports[n % len(self._ports)]) for n in range(connections)])
         giving_up = asyncio.create_task(self._give_up())
         first = time.monotonic() + 0.05
         started(first)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.proof.answers import Rows
+from benchmarks.proof.answers import DECISIONS, Rows
 from benchmarks.proof.checking import PATIENCE_SECONDS, Verdict
 from benchmarks.proof.events import Event
 from benchmarks.proof.running import Run
+from bnpl_features.scoring.decision import Decision
 
 P99_MILLISECONDS, AVAILABILITY, A_MINUTE = 100.0, 0.999, 100_000
 AFTERMATH_SECONDS = 5.0
@@ -90,8 +91,16 @@ def figures(run: Run, verdict: Verdict) -> list[Figure]:
             "without the reasons that were due, of those kept whole",
             f"{verdict.without_reasons:,} of {verdict.whole:,}",
         ),
-        Figure("sent late by the generator, p99 (counts as latency)", _ms(sent_late)),
+        Figure("not approved, so with reasons, by each version of the models", _not_approved(run)),
+        Figure("of it waited for a free connection, p99", _ms(sent_late)),
     ]
+
+
+def _not_approved(run: Run) -> str:
+    rows = run.rows[run.rows["status"] == 200]
+    is_approved = rows["decision"] == DECISIONS.index(Decision.APPROVE)
+    shares = [1.0 - is_approved[rows["model_version"] == one.version].mean() for one in run.course.models]
+    return ", ".join(f"{share:.1%}" for share in shares)
 
 
 def worst_window(run: Run, taken: Floats, seconds: int) -> float:

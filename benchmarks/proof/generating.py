@@ -19,6 +19,9 @@ from benchmarks.steady import Exchange, post, steady
 WHOLE_EVERY = 200
 """Every so many answers one is kept whole, to compare its reasons and all its fields."""
 
+CONNECTIONS = 128
+"""As many requests are in flight at most: what becomes due in a stall of 75 ms."""
+
 ROWS_FILE, WHOLE_FILE = "rows.npy", "whole.msgpack"
 
 
@@ -48,7 +51,7 @@ def main(ports: str, customers: str, rate: str, seconds: str, folder: str) -> No
 
     gc.collect()
     gc.disable()
-    steady([int(port) for port in ports.split(",")], request, note, int(rate), float(seconds), _say)
+    steady([int(port) for port in ports.split(",")], request, note, int(rate), float(seconds), _say, CONNECTIONS)
     np.save(Path(folder) / ROWS_FILE, rows)
     (Path(folder) / WHOLE_FILE).write_bytes(msgspec.msgpack.encode(whole))
 

@@ -1,4 +1,4 @@
-"""A publication, a process of its own: python -m benchmarks.proof.publishing URL VECTORS CUSTOMERS.
+"""A publication, a process of its own: python -m benchmarks.proof.publishing URL VECTORS CUSTOMERS PARTITION.
 
 Prints the version, and between which moments of the monotonic clock the switch to it was.
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import sys
 import time
+from datetime import date
 
 import pyarrow.parquet as pq
 
-from benchmarks.store import KEY, YESTERDAY
+from benchmarks.store import KEY
 from bnpl_features.derive.layout import layout_of
 from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.store.connection import connect
@@ -28,12 +29,12 @@ def target_at(url: str) -> Target:
     return Target(connect(url), Keyspace(NAMESPACE), CustomerKey(KEY))
 
 
-def publish(url: str, vectors: str, customers: int) -> tuple[int, float, float]:
+def publish(url: str, vectors: str, customers: int, partition: date) -> tuple[int, float, float]:
     """The version, and the moments before and after its switch."""
     target, layout = target_at(url), layout_of(BEHAVIOURAL)
     batches = customer_batches(pq.ParquetFile(vectors, pre_buffer=False).iter_batches(), layout)
     provenance = Provenance("proof", actor="proof")
-    plan = begin(target, layout, batches, partition=YESTERDAY, customers=customers, provenance=provenance)
+    plan = begin(target, layout, batches, partition=partition, customers=customers, provenance=provenance)
     place(target, plan, range(plan.ranges.count))
     before = time.monotonic()
     published = finish(target, plan)
@@ -41,4 +42,4 @@ def publish(url: str, vectors: str, customers: int) -> tuple[int, float, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(publish(sys.argv[1], sys.argv[2], int(sys.argv[3]))))
+    print(json.dumps(publish(sys.argv[1], sys.argv[2], int(sys.argv[3]), date.fromisoformat(sys.argv[4]))))

@@ -16,14 +16,15 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.fleet import Fleet, Member, cluster, wait_for
-from benchmarks.model import DAILY_MODELS, made_up
+from benchmarks.model import DAILY_MODELS
 from benchmarks.proof.answers import Rows
 from benchmarks.proof.cpu import Accounts
 from benchmarks.proof.events import Activation, Course, Event
 from benchmarks.proof.generating import ROWS_FILE, WHOLE_FILE
-from benchmarks.proof.known import Known, read_whole, write_vectors
+from benchmarks.proof.known import Known, read_whole, training_on, write_vectors
 from benchmarks.proof.publishing import NAMESPACE, publish, target_at
 from benchmarks.scoring import NOT_APPROVED_SHARE, service
+from benchmarks.store import YESTERDAY
 from bnpl_features.risk_model.training import train
 from bnpl_features.risk_model.training_set import ARRAYS, write_training_set
 from bnpl_features.scoring.decision import Bands
@@ -43,6 +44,9 @@ BATCH_NICENESS = 10
 
 TRAINING_ROWS_A_SECOND, FEWEST_TRAINING_ROWS, MOST_TRAINING_ROWS = 1_000, 6_000, 300_000
 """Purchases that are trained on, for each second of the run."""
+
+TRAINING_SEEDS = (101, 102)
+"""Of the customers that models are trained on; those that are published have others."""
 
 _ROOT = Path(__file__).parents[2]
 
@@ -118,17 +122,17 @@ def run(plan: Plan, folder: Path) -> Run:
 def _stock(stage: _Stage, plan: Plan) -> Bands:
     """The first version and the first models, and what publications and the retraining will take."""
     vectors = [write_vectors(stage.folder, plan.customers, seed) for seed in range(1 + len(PUBLICATIONS))]
-    version, before, after = publish(stage.fleet.url, str(vectors[0]), plan.customers)
+    version, before, after = publish(stage.fleet.url, str(vectors[0]), plan.customers, YESTERDAY)
     stage.known.vectors[version] = vectors[0]
     stage.features.append(Activation(version, before, after))
-    training, _, _ = made_up()
-    models = [replace(train(name, training), version=1) for name in DAILY_MODELS]
+    wanted = int(TRAINING_ROWS_A_SECOND * plan.seconds)
+    rows = min(max(wanted, FEWEST_TRAINING_ROWS), MOST_TRAINING_ROWS) // 60 * 60
+    first, newer = (training_on(write_vectors(stage.folder, rows, seed), rows, seed) for seed in TRAINING_SEEDS)
+    models = [replace(train(name, first), version=1) for name in DAILY_MODELS]
     for model in models:
         put(stage.known.models_folder, model)
     activate(stage.known.models_folder, models)
     stage.models.append(Activation(1, before, time.monotonic()))
-    wanted = int(TRAINING_ROWS_A_SECOND * plan.seconds)
-    newer, _, _ = made_up(1, min(max(wanted, FEWEST_TRAINING_ROWS), MOST_TRAINING_ROWS) // 60 * 60)
     arrays = {name: getattr(newer, name) for name in ARRAYS}
     written = write_training_set(stage.folder / "training", newer.spec, newer.inputs, {}, arrays)
     written.rename(stage.folder / "training-set")
@@ -166,7 +170,7 @@ def _play(stage: _Stage, started: float, seconds: float) -> None:
 def _publish(stage: _Stage, number: int) -> None:
     vectors = stage.folder / f"vectors-{number}.parquet"
     began = time.monotonic()
-    words = ("benchmarks.proof.publishing", stage.fleet.url, vectors, stage.known.customers)
+    words = ("benchmarks.proof.publishing", stage.fleet.url, vectors, stage.known.customers, YESTERDAY)
     version, before, after = _batch(stage, "publication", *words)
     stage.known.vectors[version] = vectors
     stage.features.append(Activation(version, before, after))
