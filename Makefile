@@ -109,6 +109,10 @@ bench: .venv/ready .venv-feast/ready .venv-bytewax/ready ## Benchmarks, each bes
 scale: .venv/ready ## The daily job at 0.1, 1 and 10 million customers: seconds and memory by step (hours)
 	$(BIN)/python -m benchmarks.daily --write docs/scale.md
 
+.PHONY: proof
+proof: .venv/ready ## Ten minutes of load with switches, a retraining and a failover inside; writes docs/load.md
+	$(BIN)/python -m benchmarks.proof --write docs/load.md
+
 .PHONY: docs
 docs: .venv/ready ## Write the generated pages, the dashboards and the table of purchases from the declarations
 	$(BIN)/bnpl-features features --write-reference docs/features.md

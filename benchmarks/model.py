@@ -71,33 +71,42 @@ def timed(
     ]
 
 
-def made_up() -> tuple[TrainingSet, dict[str, Any], tuple[Any, ...]]:
-    """Real purchases beside random vectors that hint at random outcomes; a purchase; values of a reader's answer."""
-    layout, random = layout_of(FEATURES), np.random.default_rng(0)
-    batch = next(simulate(Population(20_000, date(2026, 1, 1), date(2026, 6, 30)), rows_per_batch=ROWS))
-    columns = {f.name: random.random(ROWS) * min(f.storage.high or 4.0, 100.0) for f in layout.fields}
-    columns["lifecycle_stage"] = random.integers(0, 5, ROWS).astype(float)
+def made_up(seed: int = 0, rows: int = ROWS) -> tuple[TrainingSet, dict[str, Any], tuple[Any, ...]]:
+    """Real purchases beside random vectors that hint at random outcomes; a purchase; values of a reader's answer.
+
+    `rows` is a multiple of 60.
+    """
+    layout, random = layout_of(FEATURES), np.random.default_rng(seed)
+    batch = next(simulate(Population(rows // 3, date(2026, 1, 1), date(2026, 6, 30)), rows_per_batch=rows))
+    columns = {f.name: random.random(rows) * min(f.storage.high or 4.0, 100.0) for f in layout.fields}
+    columns["lifecycle_stage"] = random.integers(0, 5, rows).astype(float)
     codec = Codec(layout)
     records = codec.encode(columns).records
     behavioural = codec.decode(records).astype(np.float32)
-    hint = np.argsort(np.argsort(behavioural[:, :12].sum(axis=1))) / ROWS
+    purchases = np.stack([encode_column(one, batch.column(one.column)) for one in PURCHASE_INPUTS], axis=1)
+    hint = 0.7 * ranked(behavioural[:, :12].sum(axis=1)) + 0.3 * ranked(batch.column("amount").to_numpy())
     training = TrainingSet(
         "",
         TrainingSpec(date(2026, 9, 1)),
         Inputs(PURCHASE_INPUTS, layout),
         {},
-        np.stack([encode_column(one, batch.column(one.column)) for one in PURCHASE_INPUTS], axis=1),
+        purchases,
         behavioural,
-        np.zeros((ROWS, 0), dtype=np.float32),
-        (random.random(ROWS) < 0.2 * hint).astype(np.uint8),
-        np.repeat(np.arange(60, dtype=np.int32), ROWS // 60),
-        np.arange(ROWS, dtype=np.int32),
-        np.zeros(ROWS, dtype=np.int8),
-        np.ones(ROWS, dtype=np.bool_),
+        np.zeros((rows, 0), dtype=np.float32),
+        (random.random(rows) < 0.2 * hint).astype(np.uint8),
+        np.repeat(np.arange(60, dtype=np.int32), rows // 60),
+        np.arange(rows, dtype=np.int32),
+        np.zeros(rows, dtype=np.int8),
+        np.ones(rows, dtype=np.bool_),
     )
     values = codec.decode_one(records[0].tobytes())
     assert values is not None
     return training, batch.slice(0, 1).to_pylist()[0], values
+
+
+def ranked(values: np.ndarray) -> np.ndarray:
+    """Ranks, 0..1."""
+    return np.argsort(np.argsort(values)) / len(values)
 
 
 def percentiles(call: Callable[[], object], calls: int = CALLS) -> tuple[str, str]:

@@ -15,9 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,9 +28,10 @@ import pyarrow.parquet as pq
 import redis
 
 from benchmarks.feast_server import FEAST, feast_body, feast_server
+from benchmarks.fleet import wait_for
 from benchmarks.model import DAILY_MODELS, made_up
 from benchmarks.servers import redis_server
-from benchmarks.steady import steady
+from benchmarks.steady import Exchange, post, steady
 from benchmarks.store import KEY, YESTERDAY, random_vectors
 from benchmarks.table import print_table
 from bnpl_features.derive.layout import layout_of
@@ -50,6 +54,9 @@ RATES_PER_SECOND = (1_700, 3_334)
 NOT_APPROVED_SHARE = 0.15
 """Of the purchases: these get reasons."""
 
+STRIDE = 7_919
+"""A prime: from one request to the next, so that customers come in no order."""
+
 BODY = (
     '{"transaction_id":"t-%d","customer_id":"cust_%07d","transaction_timestamp":"2026-11-25T10:00:00Z","amount":%d.5,'
     '"product_category":"electronics","product_risk_category":"medium","device_type":"mobile","device_is_trusted":true,'
@@ -59,7 +66,7 @@ BODY = (
 )
 _SCRIPT = """local n = {start}
 function request()
-  n = (n + 7919) % {customers}
+  n = (n + {stride}) % {customers}
   return wrk.format("POST", "{path}", {{["content-type"] = "application/json"}},
     string.format('{body}', n, n, n % 900 + 5, n % 97))
 end
@@ -81,7 +88,7 @@ def main() -> None:
         folder = Path(scratch)
         thresholds = stock(url, folder, customers)
         rows = []
-        with service(url, folder, thresholds) as port:
+        with service(url, folder, thresholds) as (port, _):
             rows += measured(port, customers, seconds, "store up")
             shutdown(url)
             time.sleep(2.0)
@@ -121,8 +128,14 @@ def stock(url: str, folder: Path, customers: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
+class Service(NamedTuple):
+    port: int
+    process: subprocess.Popen[str]
+
+
 @contextmanager
-def service(url: str, folder: Path, thresholds: tuple[float, float]) -> Iterator[int]:
+def service(url: str, folder: Path, thresholds: tuple[float, float]) -> Iterator[Service]:
+    """A process of the prediction service that is ready, on a free port."""
     environment = dict(os.environ) | {
         "REDIS_URL": url,
         "BNPL_NAMESPACE": "bench",
@@ -139,8 +152,8 @@ def service(url: str, folder: Path, thresholds: tuple[float, float]) -> Iterator
     assert process.stdout is not None
     try:
         port = int(process.stdout.readline().rpartition(" ")[2])
-        time.sleep(2.0)
-        yield port
+        wait_for(lambda: _is_ready(port), "the service is ready", 30.0)
+        yield Service(port, process)
     finally:
         process.terminate()
         process.wait()
@@ -153,11 +166,27 @@ def measured(port: int, customers: int, seconds: int, store: str) -> list[tuple[
         a_second, p50, p99, failed = wrk(port, path, BODY, customers, seconds)
         rows.append((f"{name}, as fast as it goes", store, f"{60 * a_second:,.0f}", f"{p50:.2f}", f"{p99:.2f}", failed))
     for rate in RATES_PER_SECOND:
-        found = steady(port, _PATHS["score"], BODY, customers, rate, seconds)
-        p50, p99 = (1_000 * float(np.quantile(found.seconds, share)) for share in (0.5, 0.99))
-        a_minute = 60 * len(found.seconds) / seconds
-        rows.append((f"score, {rate:,}/s", store, f"{a_minute:,.0f}", f"{p50:.2f}", f"{p99:.2f}", found.failures))
+        taken, failed = at_a_steady_rate(port, customers, rate, seconds)
+        p50, p99 = (1_000 * float(np.quantile(taken, share)) for share in (0.5, 0.99))
+        a_minute = 60 * len(taken) / seconds
+        rows.append((f"score, {rate:,}/s", store, f"{a_minute:,.0f}", f"{p50:.2f}", f"{p99:.2f}", failed))
     return rows
+
+
+def at_a_steady_rate(port: int, customers: int, a_second: int, seconds: int) -> tuple[list[float], int]:
+    """Seconds from due to answered, and how many answers were other than 200."""
+    taken: list[float] = []
+    statuses: Counter[int] = Counter()
+
+    def request(number: int) -> bytes:
+        return post(_PATHS["score"], body_of(number * STRIDE % customers).encode())
+
+    def note(exchange: Exchange) -> None:
+        taken.append(exchange.ended - exchange.due)
+        statuses[exchange.status] += 1
+
+    steady([port], request, note, a_second, seconds)
+    return taken, statuses.total() - statuses[200]
 
 
 def peer(folder: Path, customers: int, seconds: int) -> list[tuple[object, ...]]:
@@ -180,7 +209,7 @@ def peer(folder: Path, customers: int, seconds: int) -> list[tuple[object, ...]]
 def wrk(port: int, path: str, body: str, customers: int, seconds: int) -> tuple[float, float, float, int]:
     """Answers a second, p50 and p99 in milliseconds, answers other than 200."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(_SCRIPT.format(start=0, customers=customers, path=path, body=body))
+        script.write(_SCRIPT.format(start=0, stride=STRIDE, customers=customers, path=path, body=body))
         script.flush()
         words = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}", "--latency", "-s", script.name]
         text = subprocess.run([*words, f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True).stdout
@@ -188,6 +217,14 @@ def wrk(port: int, path: str, body: str, customers: int, seconds: int) -> tuple[
     failed = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
     a_second = float(re.search(r"Requests/sec:\s+(\S+)", text)[1])  # type: ignore[index]
     return a_second, _milliseconds(percentiles["50"]), _milliseconds(percentiles["99"]), int(failed[1]) if failed else 0
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz") as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def body_of(number: int) -> str:

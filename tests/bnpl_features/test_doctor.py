@@ -16,6 +16,7 @@ from bnpl_features.store.embedded import embedded_store
 from bnpl_features.store.readers import announce
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
 from tests.bnpl_features.store.shop import LAYOUT, SECRET, Shop, new_shop
+from tests.fleet import cluster
 
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 
@@ -161,6 +162,18 @@ def test_a_server_setting_that_would_cost_memory_fails(healthy: dict[str, str], 
 
     assert (finding.level, finding.exit_code) == (Level.FAIL, 4)
     assert "listpack" in finding.message
+
+
+def test_a_cluster_that_answers_nobody_during_a_failover_is_a_warning(healthy: dict[str, str], tmp_path: Path) -> None:
+    with cluster(tmp_path / "servers") as fleet:
+        strict = found(healthy | {"REDIS_URL": fleet.url}, "store failover")
+        for member in fleet.members:
+            member.client.config_set("cluster-require-full-coverage", "no")
+        mended = found(healthy | {"REDIS_URL": fleet.url}, "store failover")
+
+    assert strict.level is Level.WARN
+    assert "CONFIG SET cluster-require-full-coverage no" in strict.message
+    assert mended.level is Level.OK
 
 
 def test_a_server_without_a_memory_limit_is_a_warning(healthy: dict[str, str], tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ class _Group:
     tried: tuple[Server, ...] = ()
     asking: bool = False
     tries: int = 0
+    asked_at: float = 0.0
 
     @property
     def of_replica(self) -> bool:
@@ -135,6 +136,7 @@ class Asker:
 
     def _ask(self, group: _Group, requests: Sequence[tuple[bytes, bytes]], deadline: float) -> Ask:
         positions = group.positions
+        group.asked_at = time.monotonic()
         if group.asking:
             payload = b"".join([ASKING + requests[position][1] for position in positions])
             return Ask(group.server, group.of_replica, payload, 2 * len(positions), deadline)
@@ -144,8 +146,7 @@ class Asker:
             payload = b"".join([requests[position][1] for position in positions])
         if group.shard.replicas and self._replicas is not Replicas.NEVER and not group.tried:
             # A server that hangs must leave time to ask another.
-            now = time.monotonic()
-            deadline = now + (deadline - now) / 2
+            deadline = group.asked_at + (deadline - group.asked_at) / 2
         return Ask(group.server, group.of_replica, payload, len(positions), deadline)
 
     def _all_settled(self, groups: list[_Group], outcomes: list[Outcome], found: list[Found]) -> list[_Group]:
@@ -183,7 +184,7 @@ class Asker:
         return again
 
     def _after_failure(self, group: _Group, error: Exception, found: list[Found]) -> list[_Group]:
-        self._breaker(group.server).failed()
+        self._breaker(group.server).failed(group.asked_at)
         self._follower.hurry(is_in_doubt=not isinstance(error, OverBudget))
         tried = (*group.tried, group.server)
         server = self._choice(group.shard, tried)

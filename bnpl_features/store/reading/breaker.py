@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ class Breaker:
     threshold: int = 5
     open_seconds: float = 1.0
     _failures: int = 0
+    _failed_at: float = 0.0
     _closed_at: float = 0.0
 
     def allows(self) -> bool:
@@ -32,7 +34,12 @@ class Breaker:
     def succeeded(self) -> None:
         self._failures = 0
 
-    def failed(self) -> None:
+    def failed(self, asked_at: float = math.inf) -> None:
+        """`asked_at` is when the attempt began. Attempts that were under way together fail together: that is one
+        failure, or a moment's silence under load would open the circuit at once."""
+        if asked_at < self._failed_at:
+            return
+        self._failed_at = time.monotonic()
         self._failures += 1
         if self._failures >= self.threshold:
-            self._closed_at = time.monotonic() + self.open_seconds
+            self._closed_at = self._failed_at + self.open_seconds

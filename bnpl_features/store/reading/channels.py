@@ -17,6 +17,12 @@ OPEN_SECONDS = 1.0
 _STUCK_SECONDS = 1.0
 """Replies that are this late will not come: the connection is given up."""
 
+_LATE_SECONDS = 0.002
+"""An alarm that rings so late found the event loop busy: replies may be here that nobody has read yet. uvloop looks at
+its timers first."""
+
+_READING_SECONDS = 0.001
+
 
 class _Awaited:
     """An exchange whose replies are on their way; `answer` may be done before they come, when the time is up."""
@@ -41,7 +47,7 @@ class Channel(asyncio.Protocol):
         self._awaited: deque[_Awaited] = deque()
         self._rest = b""
         self._alarm: asyncio.Handle | None = None
-        self._alarm_at = math.inf
+        self._alarm_at = self._rings_at = math.inf
 
     def ask(self, payload: bytes, count: int, deadline: float) -> asyncio.Future[list[Reply]]:
         """`count` replies to `payload`; the future fails with `OverBudget`, or ConnectionError."""
@@ -95,8 +101,12 @@ class Channel(asyncio.Protocol):
 
     def _ring(self) -> None:
         """One alarm serves all: it rings at the first deadline, and is set to the next that still matters."""
+        now, was_due = time.monotonic(), self._rings_at
         self._unset_alarm()
-        now = time.monotonic()
+        if now - was_due > _LATE_SECONDS:
+            self._set_alarm(now + _READING_SECONDS)
+            self._rings_at = math.inf  # whatever the time is then
+            return
         pending = [awaited for awaited in self._awaited if not awaited.answer.done()]
         for awaited in pending:
             if awaited.deadline <= now:
@@ -111,6 +121,7 @@ class Channel(asyncio.Protocol):
         self._unset_alarm()
         # The handle cannot be asked for its time: uvloop gives one without a time where the deadline is over already.
         self._alarm, self._alarm_at = self._loop.call_at(deadline, self._ring), deadline
+        self._rings_at = max(deadline, time.monotonic())
 
     def _unset_alarm(self) -> None:
         if self._alarm is not None:

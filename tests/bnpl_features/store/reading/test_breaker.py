@@ -38,3 +38,17 @@ def test_it_lets_one_attempt_through_after_a_while_and_closes_on_success() -> No
 
     assert attempts == [True, False]
     assert breaker.allows()
+
+
+def test_attempts_that_were_under_way_together_fail_as_one() -> None:
+    breaker = Breaker(threshold=3, open_seconds=60)
+    asked_at = time.monotonic()
+
+    for _ in range(100):
+        breaker.failed(asked_at)
+    was_asked_after_them = breaker.allows()
+    for _ in range(2):
+        breaker.failed(time.monotonic())
+
+    assert was_asked_after_them
+    assert not breaker.allows()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
@@ -86,3 +87,28 @@ def test_earlier_deadline_that_comes_later_is_kept(
     assert [type(one) for one in outcomes] == [OverBudget] * 2
     assert 0.05 <= seconds[0] < 0.3
     assert 0.4 <= seconds[1] < 0.8
+
+
+@each_loop
+def test_reply_that_came_while_the_event_loop_was_busy_is_read_before_the_time_is_said_to_be_over(
+    shop: Shop, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """Busy with what another connection brought: then uvloop looks at its timers before it reads again."""
+
+    async def use(ask: Asking) -> list[Outcome]:
+        here, there = socket.socketpair()
+
+        def work() -> None:
+            here.recv(1)
+            time.sleep(0.1)
+
+        with here, there:
+            asyncio.get_running_loop().add_reader(here, work)
+            waiting = [asyncio.ensure_future(ask(0.02)) for _ in range(3)]
+            await asyncio.sleep(0.0)
+            there.send(b"!")
+            outcomes = await asyncio.gather(*waiting)
+            asyncio.get_running_loop().remove_reader(here)
+        return list(outcomes)
+
+    assert asking(shop, loop, use) == [[b"PONG"]] * 3
