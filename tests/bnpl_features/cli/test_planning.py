@@ -53,7 +53,7 @@ def test_a_table_has_a_row_a_step_and_names_the_prices(cli: CommandLine, elsewhe
 
 
 def test_duckdb_has_no_dry_runs_and_says_so(cli: CommandLine) -> None:
-    assert "has no dry runs" in cli.refused("plan", "--dry-run", "--day", "2026-03-10", code=3)
+    assert "has no dry runs" in cli.refused("plan", "--dry-run", "--day", "2026-03-10", code=2)
 
 
 @pytest.mark.parametrize(
