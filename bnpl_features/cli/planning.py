@@ -92,16 +92,14 @@ def plan(
             plans = [_dry(settings, when, price_list)]
             source = "dry runs"
         else:
-            sample = shipped_sample()
+            sample = timed = shipped_sample()
             if own:
-                sample = measure(
-                    open_warehouse(settings.warehouse), settings.source, when, tables(), sample.cpu_seconds
-                )
+                sample = measure(open_warehouse(settings.warehouse), settings.source, when, tables(), {})
             asked = daily_statements(_job(settings, when))
             reads, source = reads_of(asked, when), sample.source
             each_year = sample.purchases_per_customer if purchases_per_customer is None else purchases_per_customer
             plans = [
-                plan_computed(asked, reads, Size(count, each_year), sample, price_list, kept_days)
+                plan_computed(asked, reads, Size(count, each_year), sample, price_list, kept_days, timed)
                 for count in customers or SIZES
             ]
     if write_reference:

@@ -105,14 +105,16 @@ def plan_computed(
     sample: Sample,
     prices: WarehousePrices,
     kept_days: int,
+    timed: Sample,
 ) -> Plan:
-    """Bytes by BigQuery's rules, of the columns and days that each statement reads."""
-    rows, rows_of_sample = _rows(size, sample), _rows(Size(sample.customers, sample.purchases_per_customer), sample)
+    """Bytes by BigQuery's rules, of the columns and days that each statement reads, with the weights of `sample`; slots
+    in proportion to the bytes of `timed`, the sample of which CPU seconds were measured."""
+    rows, rows_timed = _rows(size, sample), _rows(Size(timed.customers, timed.purchases_per_customer), timed)
     planned = []
     for one in statements:
         total, count = scanned_bytes(reads[one.key], rows, sample)
-        measured, _ = scanned_bytes(reads[one.key], rows_of_sample, sample)
-        cpu = sample.cpu_seconds.get(one.key)
+        measured, _ = scanned_bytes(reads[one.key], rows_timed, timed)
+        cpu = timed.cpu_seconds.get(one.key)
         slots = None if cpu is None or not measured else cpu * SLOT_SECONDS_PER_CPU_SECOND * total / measured
         planned.append(_planned(one, int(total), count, slots, prices, "computed"))
     return Plan(size, tuple(planned), _stored(rows, sample, kept_days, prices))
