@@ -120,6 +120,7 @@ docs: .venv/ready ## Write the generated pages, the dashboards and the table of 
 	$(BIN)/bnpl-features metrics --write-reference docs/metrics.md
 	$(BIN)/python -m bnpl_features.cli.reference docs/commands.md
 	$(BIN)/bnpl-features store-users --write-reference docs/operations.md
+	$(BIN)/bnpl-features plan --write-reference docs/bigquery-plan.md
 	$(BIN)/python -m deploy.monitoring.panels
 	$(BIN)/python -m deploy.terraform.schema
 

@@ -13,6 +13,7 @@ from assets.publication import daily_publications, publication_assets
 from assets.retraining import RETRAINING_GROUP, retraining_assets
 from assets.streaming import STREAMING_GROUP, VELOCITY_STREAM, velocity_comparison
 from assets.training import TRAINING_GROUP
+from automation.executor import configured_executor
 from automation.hooks import tell_failure
 
 DAILY_JOB = "daily_features"
@@ -35,6 +36,9 @@ warnings.filterwarnings("ignore", message=r"Asset job \w+ materializes assets wi
 # A step costs about 16 ms in process and up to a second in one of its own; the work is the warehouse's, not Python's.
 _EXECUTOR = dg.in_process_executor
 
+# Bucket ranges of a publication may be worth processes of their own, on other machines: the settings say.
+_PUBLISHING = configured_executor
+
 _CHECKED = (
     dg.AssetSelection.all(include_sources=True)
     - dg.AssetSelection.groups(
@@ -46,7 +50,7 @@ _CHECKED = (
 daily_features = dg.define_asset_job(
     DAILY_JOB,
     selection=_CHECKED | dg.AssetSelection.assets(*daily_publications),
-    executor_def=_EXECUTOR,
+    executor_def=_PUBLISHING,
     hooks={tell_failure},
     description="One day from purchases to served features: compute, check, publish.",
 )
@@ -68,7 +72,7 @@ backfill_features = dg.define_asset_job(
 publish_sets = dg.define_asset_job(
     PUBLISH_JOB,
     selection=dg.AssetSelection.assets(*publication_assets),
-    executor_def=_EXECUTOR,
+    executor_def=_PUBLISHING,
     description="A day that is computed and checked, published: every set, or those that are selected.",
 )
 

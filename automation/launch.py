@@ -34,7 +34,10 @@ from rich.table import Table
 from assets.partitions import DAILY
 from automation.abandoned import end_abandoned_runs, known_to_live
 from automation.jobs import BACKFILL_JOB, CHECKED_JOB, DAILY_JOB, PUBLISH_JOB
+from automation.processes import has_processes_of_its_own, run_in_processes
 from definitions import defs
+
+Result = dg.ExecuteInProcessResult | dg.JobExecutionResult
 
 WRONG_INPUT, FAILED = 2, 5
 _POLL_SECONDS = 0.25
@@ -78,8 +81,9 @@ def run_days(
     *,
     select: Sequence[str] = (),
     verbose: bool = False,
-) -> tuple[dg.ExecuteInProcessResult, float]:
-    """One partition of a job, or a range of them, in this process, recorded in the instance like any other run."""
+) -> tuple[Result, float]:
+    """One partition of a job, or a range of them, recorded in the instance like any other run: in this process, or its
+    steps where the settings say."""
     definition = defs.resolve_job_def(job)
     if select:
         keys = {dg.AssetKey(name) for name in select}
@@ -90,14 +94,18 @@ def run_days(
     started = time.monotonic()
     progress = _progress(instance, run_id, f"{job} {_text(days)}", len(definition.graph.nodes), console)
     with known_to_live(instance, run_id), progress:
-        result = definition.execute_in_process(
-            instance=instance,
-            partition_key=days[0] if len(days) == 1 else None,
-            tags=tags if len(days) == 1 else {**tags, **ranged},
-            run_id=run_id,
-            run_config=_loggers(verbose=verbose),
-            raise_on_error=False,
-        )
+        result: Result
+        if has_processes_of_its_own(definition):
+            result = run_in_processes(instance, definition, days[0], tags, run_id, _loggers(verbose=verbose))
+        else:
+            result = definition.execute_in_process(
+                instance=instance,
+                partition_key=days[0] if len(days) == 1 else None,
+                tags=tags if len(days) == 1 else {**tags, **ranged},
+                run_id=run_id,
+                run_config=_loggers(verbose=verbose),
+                raise_on_error=False,
+            )
     return result, time.monotonic() - started
 
 
@@ -111,7 +119,7 @@ def wide_console() -> Console:
     return console if console.is_terminal else Console(width=160)
 
 
-def show(console: Console, result: dg.ExecuteInProcessResult, day: str, seconds: float) -> None:
+def show(console: Console, result: Result, day: str, seconds: float) -> None:
     """The checks of the run as a table (asset by check), then why it failed, if it did."""
     evaluations = result.get_asset_check_evaluations()
     names = sorted({evaluation.check_name for evaluation in evaluations})

@@ -26,6 +26,18 @@ class WarehouseSettings:
     storage_endpoint: str = ""
 
 
+IN_PROCESS = "in_process"
+EXECUTORS = (IN_PROCESS, "multiprocess", "kubernetes", "celery", "celery_kubernetes")
+
+
+@dataclass(frozen=True)
+class PipelineSettings:
+    """Where the steps of the jobs that publish run; `executor_config` is a JSON object for that executor."""
+
+    executor: str = IN_PROCESS
+    executor_config: str = ""
+
+
 @dataclass(frozen=True)
 class StoreSettings:
     """Where features are served from; an empty `url` means the embedded server in `folder`."""
@@ -224,6 +236,7 @@ class Settings:
     """Everything that can be configured; see docs/settings.md."""
 
     warehouse: WarehouseSettings = WarehouseSettings()
+    pipeline: PipelineSettings = PipelineSettings()
     store: StoreSettings = StoreSettings()
     checks: CheckSettings = CheckSettings()
     drift: DriftSettings = DriftSettings()

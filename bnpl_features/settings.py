@@ -15,12 +15,14 @@ from bnpl_features.errors import SettingsError
 from bnpl_features.features.catalog import ALL_FEATURES, SETS
 from bnpl_features.references import look_up_secrets
 from bnpl_features.sections import (
+    EXECUTORS,
     AlertSettings,
     CheckSettings,
     ConsoleSettings,
     DriftSettings,
     ModelSettings,
     MonitoringSettings,
+    PipelineSettings,
     RetrainingSettings,
     ScoringSettings,
     Settings,
@@ -48,6 +50,7 @@ __all__ = [
     "DriftSettings",
     "ModelSettings",
     "MonitoringSettings",
+    "PipelineSettings",
     "RetrainingSettings",
     "ScoringSettings",
     "Settings",
@@ -105,6 +108,7 @@ def load_settings(
     sections: dict[str, Any] = {name: _section(type(getattr(defaults, name)), name, values, named) for name in SECTIONS}
     settings = Settings(**sections, source=_source(values.get("transactions", {}), variables))
     _require_choice("warehouse engine", settings.warehouse.engine, ENGINES)
+    _require_choice("pipeline.executor", settings.pipeline.executor, EXECUTORS)
     _require_choice("model.feature_set", settings.model.feature_set, tuple(one.name for one in SETS))
     _require_choice("monitoring.traces", settings.monitoring.traces, TRACES)
     _require_choice("retraining.mode", settings.retraining.mode, TRIALS)

@@ -24,7 +24,7 @@ LIBRARY_LAYERS = [
     {"sections"},
     {"monitoring"},
     {"alerts", "retraining"},
-    {"simulator", "scoring", "streaming", "catalogue"},
+    {"simulator", "scoring", "streaming", "catalogue", "plan"},
     {"risk_model"},
     {"drift"},
     {"store", "warehouse"},

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from google.cloud import bigquery
 
+from bnpl_features.cli.main import commands
+from bnpl_features.plan.daily import Job, daily_statements
+from bnpl_features.plan.planning import LEAST_BYTES
 from bnpl_features.simulator import Population, simulate
 from bnpl_features.warehouse.bigquery import connect
 from tests import emulator
@@ -56,3 +61,21 @@ def test_two_days_and_a_rerun_are_computed_checked_and_published_on_bigquery(loc
     assert metadata["dagster/partition_row_count"].value == served.customers
     assert "bytes_estimated_by_dry_run" in metadata
     assert metadata["job_id"].value
+
+
+def test_the_plan_by_dry_runs_asks_bigquery_for_each_statement(
+    location: CodeLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert location.checked(DAY).success
+    for name, value in location.variables.items():
+        monkeypatch.setenv(name, value)
+
+    planned = CliRunner().invoke(commands, ["plan", "--dry-run", "--day", str(DAY), "--json"])
+
+    assert planned.exit_code == 0, planned.output
+    [plan] = json.loads(planned.stdout)
+    assert {one["how"] for one in plan["statements"]} == {"dry run"}
+    assert len(plan["statements"]) == len(daily_statements(Job(DAY)))
+    queries = [one for one in plan["statements"] if one["api"] == "query"]
+    # The emulator takes a dry run of each, and says 0 bytes: what is billed is the least.
+    assert min(one["bytes_billed"] for one in queries) == LEAST_BYTES

@@ -25,6 +25,7 @@ from bnpl_features.cli.models import evaluate, models, promote, train
 from bnpl_features.cli.opening import up
 from bnpl_features.cli.overseeing import audit, overview, serving
 from bnpl_features.cli.pipeline import run
+from bnpl_features.cli.planning import plan
 from bnpl_features.cli.purchases import load, simulate
 from bnpl_features.cli.retraining import demo_drift, retraining, test_alert
 from bnpl_features.cli.scoring import api_key, serve
@@ -58,7 +59,7 @@ _COMMANDS = (
     (stream, simulate_day),
     (feast,),
     (console_command, console_user, overview, serving, audit),
-    (store_users, capacity, doctor, metrics, test_alert, completion),
+    (store_users, capacity, plan, doctor, metrics, test_alert, completion),
 )
 for command in (one for some in _COMMANDS for one in some):
     commands.add_command(command)

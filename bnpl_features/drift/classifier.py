@@ -55,13 +55,29 @@ def domain_classifier_auc(warehouse: Warehouse, reference: date, day: date, labe
     return max(_area(np.asarray(booster.predict(features[is_test])), is_day[is_test]), 0.5)
 
 
-def _share(warehouse: Warehouse, day: date, labels: Labels) -> float:
-    """Of the customers, so that about `MOST_CUSTOMERS` are read."""
-    query = Query(
+def customers_query(day: date) -> Query:
+    return Query(
         f"SELECT COUNT(*) AS customers FROM {vectors_table(BEHAVIOURAL).name} WHERE {PARTITION_COLUMN} = @day",
         {"day": day},
     )
-    customers = next(warehouse.read(query, labels)).to_pylist()[0]["customers"]
+
+
+def side_query(day: date, half: int, share: float) -> Query:
+    """Features of the half's customers, of which about `share` are read, and the digit that says who tests."""
+    digest = f"TO_HEX(MD5({CUSTOMER_COLUMN}))"
+    columns = ", ".join(one.name for one in _FEATURES)
+    # The first digit says which half, the second which part, those after it whether the customer is read at all.
+    return Query(
+        f"SELECT SUBSTR({digest}, 2, 1) AS part, {columns}\nFROM {vectors_table(BEHAVIOURAL).name}\n"
+        f"WHERE {PARTITION_COLUMN} = @day AND SUBSTR({digest}, 3, {_DIGITS}) < @below\n"
+        f"  AND SUBSTR({digest}, 1, 1) {'>=' if half else '<'} '8'\nORDER BY {CUSTOMER_COLUMN}",
+        {"day": day, "below": "g" if share >= 1 else f"{int(share * 16**_DIGITS):0{_DIGITS}x}"},
+    )
+
+
+def _share(warehouse: Warehouse, day: date, labels: Labels) -> float:
+    """Of the customers, so that about `MOST_CUSTOMERS` are read."""
+    customers = next(warehouse.read(customers_query(day), labels)).to_pylist()[0]["customers"]
     return min(1.0, MOST_CUSTOMERS / customers) if customers else 0.0
 
 
@@ -69,16 +85,8 @@ def _side(
     warehouse: Warehouse, day: date, half: int, share: float, labels: Labels
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Features of shape [customers, features], names as positions; and which customers test."""
-    digest = f"TO_HEX(MD5({CUSTOMER_COLUMN}))"
-    columns = ", ".join(one.name for one in _FEATURES)
-    # The first digit says which half, the second which part, those after it whether the customer is read at all.
-    query = Query(
-        f"SELECT SUBSTR({digest}, 2, 1) AS part, {columns}\nFROM {vectors_table(BEHAVIOURAL).name}\n"
-        f"WHERE {PARTITION_COLUMN} = @day AND SUBSTR({digest}, 3, {_DIGITS}) < @below\n"
-        f"  AND SUBSTR({digest}, 1, 1) {'>=' if half else '<'} '8'\nORDER BY {CUSTOMER_COLUMN}",
-        {"day": day, "below": "g" if share >= 1 else f"{int(share * 16**_DIGITS):0{_DIGITS}x}"},
-    )
-    table = pa.Table.from_batches(batches) if (batches := list(warehouse.read(query, labels))) else None
+    batches = list(warehouse.read(side_query(day, half, share), labels))
+    table = pa.Table.from_batches(batches) if batches else None
     if table is None:
         return np.empty((0, len(_FEATURES))), np.empty(0, bool)
     return np.column_stack([_numbers(table, one.name) for one in _FEATURES]), np.array(

@@ -10,6 +10,7 @@ from bnpl_features.variables import SECRETS
 
 ACCEPTED = {
     "BNPL_WAREHOUSE": "bigquery",
+    "BNPL_PIPELINE_EXECUTOR": "multiprocess",
     "OTEL_TRACES_EXPORTER": "otlp",
     "BNPL_STREAMING_SOURCE": "kafka",
     "BNPL_DRIFT_WARN": "0.2",
