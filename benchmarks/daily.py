@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for title, columns, rows in tables:
         print_table(title, columns, rows)
     if given.write:
-        text = "\n".join(f"**{title}**\n\n{markdown_table(columns, rows)}" for title, columns, rows in tables)
+        text = "\n\n".join(f"**{title}**\n\n{markdown_table(columns, rows)}" for title, columns, rows in tables)
         renew_section(given.write, COMMAND, text)
 
 

@@ -24,7 +24,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     lines = [columns, ["---"] * len(columns), *rows]
-    return "".join("| " + " | ".join(map(str, line)) + " |\n" for line in lines)
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 def renew_section(page: Path, command: str, text: str) -> None:
@@ -34,7 +34,7 @@ def renew_section(page: Path, command: str, text: str) -> None:
     _, closing, after = rest.partition(end)
     if not (mark and closing):
         raise ValueError(f"{page} has no section {begin.strip()} ... {end.strip()}")
-    page.write_text(f"{before}{begin}\n{text}\n{machine()}.\n\n{end}{after}")
+    page.write_text(f"{before}{begin}\n{text}\n\n{machine()}.\n\n{end}{after}")
 
 
 def machine() -> str:

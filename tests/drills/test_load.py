@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.proof.checking import check
 from benchmarks.proof.figures import figures, spans
-from benchmarks.proof.page import BEGIN, END, write_page
+from benchmarks.proof.page import COMMAND, write_page
 from benchmarks.proof.running import Plan, run
 
 pytestmark = [
@@ -20,7 +20,7 @@ pytestmark = [
 
 def test_half_a_minute_of_everything_gives_no_wrong_answer(tmp_path: Path) -> None:
     page = tmp_path / "load.md"
-    page.write_text(f"Before.\n{BEGIN}{END}After.\n")
+    page.write_text(f"Before.\n<!-- written by `{COMMAND}` -->\n<!-- end of `{COMMAND}` -->\nAfter.\n")
 
     found = run(Plan(customers=2_000, seconds=30.0, a_second=200, workers=2), tmp_path)
     verdict = check(found.rows, found.course, found.known, found.bands, found.whole)
