@@ -83,7 +83,11 @@ test: .venv/ready .venv-emulator/ready .venv-feast/ready .venv-deploy/ready ## A
 
 .PHONY: drill
 drill: .venv/ready ## Proofs that take minutes: switches under load, publishers killed, primaries lost, the telephone
-	$(BIN)/pytest -m drill -s tests/drills $(PYTEST)
+	$(BIN)/pytest -m drill -s tests/drills tests/test_bigquery_job.py $(PYTEST)
+
+.PHONY: guides
+guides: .venv/ready ## The tutorial and the how-to guides as the programs that they are: minutes
+	$(BIN)/pytest -m drill tests/drills/test_documentation.py
 
 .PHONY: lint
 lint: .venv/ready ## Format, lint and types
