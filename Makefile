@@ -78,6 +78,8 @@ job: .venv/ready ## Your own purchases: make job FILE=purchases.parquet FROM=202
 .PHONY: test
 # Temporary files in memory, where there is such a place: Dagster's SQLite files would wait for the disk.
 test: export PYTEST_DEBUG_TEMPROOT := $(wildcard /dev/shm)
+# Where the environment forbids bytecode, each worker and each process that one starts would compile all modules anew.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/ready .venv-emulator/ready .venv-feast/ready .venv-deploy/ready ## All tests
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
