@@ -78,12 +78,18 @@ job: .venv/ready ## Your own purchases: make job FILE=purchases.parquet FROM=202
 .PHONY: test
 # Temporary files in memory, where there is such a place: Dagster's SQLite files would wait for the disk.
 test: export PYTEST_DEBUG_TEMPROOT := $(wildcard /dev/shm)
+# Where the environment forbids bytecode, each worker and each process that one starts would compile all modules anew.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/ready .venv-emulator/ready .venv-feast/ready .venv-deploy/ready ## All tests
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 .PHONY: drill
 drill: .venv/ready ## Proofs that take minutes: switches under load, publishers killed, primaries lost, the telephone
-	$(BIN)/pytest -m drill -s tests/drills $(PYTEST)
+	$(BIN)/pytest -m drill -s tests/drills tests/test_bigquery_job.py $(PYTEST)
+
+.PHONY: guides
+guides: .venv/ready ## The tutorial and the how-to guides as the programs that they are: minutes
+	$(BIN)/pytest -m drill tests/drills/test_documentation.py
 
 .PHONY: lint
 lint: .venv/ready ## Format, lint and types

@@ -165,7 +165,10 @@ def _mark(evaluation: dg.AssetCheckEvaluation) -> str:
 
 @contextmanager
 def _progress(instance: dg.DagsterInstance, run_id: str, title: str, steps: int, console: Console) -> Iterator[None]:
-    """A bar over the run's steps, read from the event log."""
+    """A bar over the run's steps, read from the event log, where there is somebody to see it."""
+    if not console.is_terminal:
+        yield
+        return
     ended = threading.Event()
     columns = (
         TextColumn("{task.description}"),

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
-from dagster_gcp import BigQueryResource
-from google.cloud import bigquery
 
 from bnpl_features.connect.data import open_warehouse
 from bnpl_features.settings import WarehouseSettings
@@ -27,25 +25,15 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
             yield open_warehouse(configured)
 
 
-class EmulatedBigQueryResource(BigQueryResource):
-    """dagster-gcp's resource, speaking to a server of one's own without credentials."""
-
-    api_endpoint: str
-
-    @contextmanager
-    def get_client(self) -> Iterator[bigquery.Client]:
-        from bnpl_features.warehouse.bigquery_emulator import emulator_client
-
-        yield emulator_client(self.project, self.location, self.api_endpoint)
-
-
 @contextmanager
 def _bigquery(configured: WarehouseSettings) -> Iterator[Warehouse]:
     """With the client, and so the credentials, of dagster-gcp's resource."""
+    # A second of imports, which a run on DuckDB does without.
     from bnpl_features.warehouse.bigquery import BigQueryWarehouse
     from bnpl_features.warehouse.bigquery_emulator import emulator_storage
+    from resources.bigquery import bigquery_resource
 
-    with _resource(configured).get_client() as client:
+    with bigquery_resource(configured).get_client() as client:
         yield BigQueryWarehouse(
             client,
             configured.dataset,
@@ -54,10 +42,3 @@ def _bigquery(configured: WarehouseSettings) -> Iterator[Warehouse]:
             storage_client=emulator_storage(configured.storage_endpoint) if configured.storage_endpoint else None,
             results_over_storage=not configured.api_endpoint,
         )
-
-
-def _resource(configured: WarehouseSettings) -> BigQueryResource:
-    project, location = configured.project or None, configured.location or None
-    if configured.api_endpoint:
-        return EmulatedBigQueryResource(project=project, location=location, api_endpoint=configured.api_endpoint)
-    return BigQueryResource(project=project, location=location)

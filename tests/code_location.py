@@ -1,13 +1,15 @@
 """The code location on real parts: simulated purchases, a warehouse folder, a namespace of Valkey, a Dagster instance.
 
-A deployment with a few days of history costs seconds to make, so one is made a session and every test gets a copy.
+A deployment with a few days of history costs seconds to make, so one is made a run of the tests, and every test gets a
+copy.
 """
 
 from __future__ import annotations
 
+import pickle
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cache
@@ -19,6 +21,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 import redis
+import sqlalchemy
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
+from dagster._core.storage.runs.sqlite import sqlite_run_storage
+from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
 
 from assets import failures
 from assets.feature_vectors import VECTORS_TABLE
@@ -37,6 +43,7 @@ from bnpl_features.store.manifest import Manifest
 from bnpl_features.store.versions import active_version, manifest_of
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
 from definitions import defs
+from tests.once import made_once
 
 DAY = date(2026, 3, 10)
 """The day most tests are about; purchases go on for two days after it."""
@@ -49,7 +56,7 @@ POPULATION = Population(
 )
 SECRET = "a secret of thirty-two bytes ...."[:32]
 PROJECT = Path(__file__).resolve().parents[1]
-_TEMPLATE = "template"
+_TEMPLATE, _KEYS = "template", "keys"
 
 
 @dataclass(frozen=True)
@@ -173,7 +180,9 @@ class CodeLocation:
         for part in ("warehouse", "dagster"):
             shutil.copytree(self.folder / part, folder / part)
         copied = replace(self, folder=folder, namespace=f"test-{secrets.token_hex(4)}")
-        _copy_keys(connect(self.url), self.namespace, copied.namespace)
+        client = connect(self.url)
+        old, new = self.namespace.encode(), copied.namespace.encode()
+        _restore(client, {key.replace(old, new, 1): value for key, value in _keys(client, self.namespace).items()})
         return copied
 
 
@@ -186,9 +195,10 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def template(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> CodeLocation:
     """DAY-1 published after two days of history, DAY computed and checked but not published. To copy and to read."""
-    made = CodeLocation(tmp_path_factory.getbasetemp() / "code-location", valkey, _TEMPLATE)
-    if made.served() is None:
-        (made.folder / "warehouse").mkdir(parents=True)
+
+    def make(folder: Path) -> None:
+        made = CodeLocation(folder, valkey, _TEMPLATE)
+        (folder / "warehouse").mkdir()
         made.receive()
         results = [
             made.backfill(YESTERDAY - REFERENCE_DAYS * ONE_DAY, YESTERDAY - ONE_DAY),
@@ -196,6 +206,11 @@ def template(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> CodeLocat
             made.checked(DAY),
         ]
         assert all(result.success for result in results), [why(result) for result in results]
+        (folder / _KEYS).write_bytes(pickle.dumps(_keys(connect(valkey), _TEMPLATE)))
+
+    made = CodeLocation(made_once(tmp_path_factory, "code-location", make), valkey, _TEMPLATE)
+    if made.served() is None:  # another worker made it, in a store of its own
+        _restore(connect(valkey), pickle.loads((made.folder / _KEYS).read_bytes()))
     return made
 
 
@@ -270,8 +285,28 @@ def part_of(assets: tuple[str, ...], checks: tuple[dg.AssetCheckKey, ...]) -> dg
     return job_of(DAILY_JOB).get_subset(asset_selection=keys, asset_check_selection=set(checks))
 
 
-def _copy_keys(client: redis.Redis, namespace: str, new_namespace: str) -> None:
-    """Every key of a namespace under another one; its name stands in braces or before a colon, once."""
-    old, new = namespace.encode(), new_namespace.encode()
-    for key in client.scan_iter(b"*" + old + b"*", count=1000):
-        client.restore(key.replace(old, new, 1), 0, client.dump(key))
+def _keys(client: redis.Redis, namespace: str) -> dict[bytes, bytes]:
+    """Every key of a namespace, whose name stands in braces or before a colon, once, and what it holds."""
+    return {key: client.dump(key) for key in client.scan_iter(f"*{namespace}*", count=1000)}
+
+
+def _restore(client: redis.Redis, keys: Mapping[bytes, bytes]) -> None:
+    for key, held in keys.items():
+        client.restore(key, 0, held)
+
+
+def _one_a_file(make: Callable[..., sqlalchemy.Engine]) -> Callable[..., sqlalchemy.Engine]:
+    """Dagster makes an engine whenever it stores or reads an event, for which SQLAlchemy compiles all SQL anew: a third
+    of what a run takes here."""
+    engines: dict[str, sqlalchemy.Engine] = {}
+
+    def engine(url: str, **options: Any) -> sqlalchemy.Engine:
+        if url not in engines:
+            engines[url] = make(url, **options)
+        return engines[url]
+
+    return engine
+
+
+for _storage in (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage):
+    _storage.create_engine = _one_a_file(_storage.create_engine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +18,10 @@ from tests.lender import lender
 __all__ = ["desk", "lender"]
 
 LONGEST_FIRST = (
-    "test_bigquery_job.py",
-    "assets/test_publication.py",
-    "bnpl_features/cli/test_pipeline.py",
     "deploy/test_live.py",
+    "bnpl_features/cli/test_pipeline.py",
+    "assets/test_publication.py",
+    "test_bigquery_job.py",
     "automation/test_launch.py",
     "test_definitions.py",
     "bnpl_features/warehouse/test_bigquery.py",
@@ -34,6 +35,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     rank = {here / name: number for number, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
+
+def pytest_collection_finish() -> None:
+    """What the modules hold stays until the end: the garbage collector need not go through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

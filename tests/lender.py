@@ -1,11 +1,14 @@
 """A small lender with outcomes: simulated purchases, the features of every day, a training set, both models.
 
-Making one costs seconds, so there is one a session, to read; risky customers are many, so that few purchases suffice.
+Making one costs seconds, so there is one a run of the tests, to read; risky customers are many, so that few purchases
+suffice.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import pickle
+import shutil
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -23,6 +26,7 @@ from bnpl_features.simulator import Population, simulate
 from bnpl_features.warehouse.duckdb import DuckDBWarehouse
 from bnpl_features.warehouse.transactions import Source
 from bnpl_features.warehouse.warehouse import Warehouse
+from tests.once import made_once
 
 AS_OF = date(2026, 3, 10)
 MATURITY_DAYS, TRAINING_DAYS = 30, 16
@@ -31,12 +35,19 @@ POPULATION = Population(
     1_500, AS_OF - timedelta(days=100), AS_OF, seed=4, purchases_per_year=90.0, joined_share=0.9, default_hazard=3.0
 )
 
+_MODELS = "models"
+
 
 @dataclass(frozen=True)
 class Lender:
     folder: Path
     training: TrainingSet
     models: dict[str, Model]
+
+    def copied_to(self, folder: Path) -> Lender:
+        """The same for a test that writes."""
+        shutil.copytree(self.folder, folder)
+        return replace(self, folder=folder)
 
     @property
     def warehouse(self) -> DuckDBWarehouse:
@@ -56,14 +67,20 @@ class Lender:
 
 @pytest.fixture(scope="session")
 def lender(tmp_path_factory: pytest.TempPathFactory) -> Lender:
-    folder = tmp_path_factory.mktemp("lender")
+    folder = made_once(tmp_path_factory, "lender", make_lender)
+    [assembled] = (folder / "sets").iterdir()
+    return Lender(folder, read_training_set(assembled), pickle.loads((folder / _MODELS).read_bytes()))
+
+
+def make_lender(folder: Path) -> None:
     (folder / "warehouse").mkdir()
     warehouse = DuckDBWarehouse(folder / "warehouse", threads=1)
     warehouse.upsert_transactions(simulate(POPULATION), {})
     for day in SPEC.partitions:
         compute_features(warehouse, day)
     training = read_training_set(assemble(warehouse, Source(), SPEC, folder / "sets"))
-    return Lender(folder, training, {name: train(name, training) for name in MODEL_NAMES})
+    models = {name: train(name, training) for name in MODEL_NAMES}
+    (folder / _MODELS).write_bytes(pickle.dumps(models))
 
 
 def compute_features(warehouse: Warehouse, day: date) -> None:

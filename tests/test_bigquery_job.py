@@ -6,6 +6,7 @@ import json
 from datetime import date, timedelta
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from click.testing import CliRunner
 from google.cloud import bigquery
@@ -47,20 +48,40 @@ def location(running_emulator: emulator.Emulator, valkey: str, tmp_path: Path) -
     )
 
 
+def test_a_day_is_computed_checked_and_published_on_bigquery_and_a_part_of_it_again(location: CodeLocation) -> None:
+    before = location.backfill(DAY - timedelta(days=1), DAY - timedelta(days=1))
+    assert before.success, why(before)
+
+    result = location.daily(DAY)
+    again = location.materialize("feature_volume")
+
+    assert result.success, why(result)
+    assert again.success, why(again)
+    shows_a_published_day(location, result, again)
+
+
+@pytest.mark.drill
 def test_two_days_and_a_rerun_are_computed_checked_and_published_on_bigquery(location: CodeLocation) -> None:
     for day in (DAY - timedelta(days=1), DAY, DAY):
         result = location.daily(day)
 
         assert result.success, why(result)
+    shows_a_published_day(location, result, result)
+
+
+def shows_a_published_day(
+    location: CodeLocation, result: dg.ExecuteInProcessResult, newest: dg.ExecuteInProcessResult
+) -> None:
     served = location.served()
     assert served is not None
     assert served.partition_date == DAY
     assert set(served.provenance.checks.values()) <= {"passed", "warned"}, "three hundred customers make noise"
-    [volume] = [e for e in result.get_asset_materialization_events() if e.asset_key.path == ["feature_volume"]]
-    metadata = volume.materialization.metadata
-    assert metadata["dagster/partition_row_count"].value == served.customers
-    assert "bytes_estimated_by_dry_run" in metadata
-    assert metadata["job_id"].value
+    for computed in (result, newest):
+        [volume] = [e for e in computed.get_asset_materialization_events() if e.asset_key.path == ["feature_volume"]]
+        metadata = volume.materialization.metadata
+        assert metadata["dagster/partition_row_count"].value == served.customers
+        assert "bytes_estimated_by_dry_run" in metadata
+        assert metadata["job_id"].value
 
 
 def test_the_plan_by_dry_runs_asks_bigquery_for_each_statement(

@@ -27,35 +27,29 @@ from bnpl_features.store.connection import connect
 from bnpl_features.store.embedded import embedded_store
 from bnpl_features.store.keyspace import CustomerKey, Keyspace
 from bnpl_features.store.manifest import Provenance
+from bnpl_features.store.prices import parse_prices
 from bnpl_features.store.publisher import publish
 from bnpl_features.store.publishing.batches import CustomerBatch
 from bnpl_features.store.target import Target
 from bnpl_features.store.users import users_section
 from bnpl_features.telemetry.catalogue import CATALOGUE
 from bnpl_features.telemetry.reference import metrics_page
+from tests.pages import PAGES, ROOT, blocks, fenced, prose
 
-ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SETTINGS_PAGE = ROOT / "docs" / "settings.md"
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COLUMN_VARIABLES = "BNPL_COLUMN_"
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    return [text for found, text in FENCE.findall(page.read_text()) if found == language]
-
-
 def code(page: Path) -> str:
     """All that a page shows as code, a piece a line: prose may well say that one should make sure of something."""
-    text = page.read_text()
-    return "\n".join([*(block for _, block in FENCE.findall(text)), *re.findall(r"`([^`\n]+)`", FENCE.sub("", text))])
+    return "\n".join([*(block.text for block in fenced(page)), *re.findall(r"`([^`\n]+)`", prose(page))])
 
 
 def anchors(page: Path) -> set[str]:
     """The fragments that a Markdown renderer makes of the headings."""
-    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
@@ -109,7 +103,7 @@ def test_every_make_target_that_is_mentioned_exists(page: Path) -> None:
 
 @pages
 def test_every_relative_link_resolves(page: Path) -> None:
-    for target, fragment in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", FENCE.sub("", page.read_text())):
+    for target, fragment in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", prose(page)):
         if re.match(r"[a-z]+:", target):
             continue
         linked = (page.parent / target).resolve() if target else page
@@ -170,6 +164,9 @@ def test_settings_page_gives_each_keys_variable_and_default() -> None:
 @pages
 def test_every_settings_example_is_accepted(page: Path, tmp_path: Path) -> None:
     for number, example in enumerate(blocks(page, "toml")):
+        if "[[offering]]" in example:
+            assert parse_prices(example, page.name)
+            continue
         file = tmp_path / f"{number}.toml"
         file.write_text(example)
 

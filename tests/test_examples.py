@@ -1,7 +1,7 @@
 """Every example of the documentation works: Python is run, shell is held to the programs' own parsers.
 
 The tutorial and the how-to guides are programs of their own, run whole by tests/drills/test_documentation.py; the
-runbooks' commands by tests/deploy/test_live.py. What cannot be run here is indented instead of fenced.
+runbooks' commands by tests/deploy/test_live.py. What other kinds of block there are: tests/test_blocks.py.
 """
 
 from __future__ import annotations
@@ -29,15 +29,11 @@ from bnpl_features.warehouse.transactions import Source
 from tests.bnpl_features.scoring.checkout import model, purchase
 from tests.deploy.commands import PROGRAMS, parse
 from tests.edge_cases import edge_case_transactions
-from tests.test_docs import PAGES, ROOT, blocks, demo_store
+from tests.pages import GUIDES, PAGES, ROOT, blocks
+from tests.test_docs import demo_store
 
 __all__ = ["demo_store"]
 
-GUIDES = sorted(
-    [ROOT / "docs" / "tutorial.md", *(ROOT / "docs" / "how-to").glob("*.md")],
-    key=lambda page: (page.stem != "tutorial", page.stem == "your-own-feature", page.stem),
-)
-"""In the order in which they are run: the tutorial makes what the others need, the feature changes the code."""
 ELSEWHERE = {"docs/interoperability.md": "runs where Feast is: tests/bnpl_features/interop/test_feast.py"}
 STORE = "redis://127.0.0.1:6379/0"
 STANDS_FOR = {
@@ -130,12 +126,15 @@ def test_every_shell_example_would_be_accepted_by_the_programs_that_it_names(
     block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("click.termui.hidden_prompt_func", lambda prompt: "what is asked for")
     read = subprocess.run(["bash", "-n"], input=block, text=True, capture_output=True, check=False)
     assert read.returncode == 0, read.stderr
 
     for words in commands_in(block):
         # A file that the reader has: any that exists.
-        parse([__file__ if re.fullmatch(r"FILE|\w+\.parquet|purchases/?", word) else word for word in words])
+        parse(
+            [__file__ if re.fullmatch(r"FILE|\w+\.(parquet|json|ndjson)|purchases/?", word) else word for word in words]
+        )
 
 
 def test_commands_are_found_in_shell() -> None:

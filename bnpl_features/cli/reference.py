@@ -48,7 +48,7 @@ def _described(command: click.Command) -> list[str]:
         words, example, commands_shown = paragraph.strip().partition("Example")
         if example and not words:
             shown = [line.strip() for line in commands_shown.partition(":")[2].strip().splitlines()]
-            lines += ["", "```", *shown, "```"]
+            lines += ["", "```sh", *shown, "```"]
         else:
             lines += ["", " ".join(paragraph.split())]
     return lines[1:]

@@ -17,9 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightgbm as lgb
 import numpy as np
 
 from bnpl_features.derive.layout import Layout
@@ -28,7 +27,11 @@ from bnpl_features.features.feature import Kind, Value
 from bnpl_features.risk_model.calibration import Calibration, Floats
 from bnpl_features.risk_model.encoding import Floats32, encode_purchase
 from bnpl_features.risk_model.purchase_inputs import PurchaseInput
-from bnpl_features.risk_model.single_row import SingleRow
+
+if TYPE_CHECKING:
+    import lightgbm as lgb  # seconds with what it imports, so only where a model is read, trained or asked
+
+    from bnpl_features.risk_model.single_row import SingleRow
 
 Reading = Callable[[Sequence[Value]], Floats32]
 """The values of a reader's answer, in its layout's order -> the model's behavioural vector, shape [behavioural]."""
@@ -118,10 +121,14 @@ class Model:
 
     @cached_property
     def _margin(self) -> SingleRow:
+        from bnpl_features.risk_model.single_row import SingleRow
+
         return SingleRow(self.booster)
 
     @cached_property
     def _shares(self) -> SingleRow:
+        from bnpl_features.risk_model.single_row import SingleRow
+
         return SingleRow(self.booster, contributions=True)
 
     def _row(self, purchase: Mapping[str, object], behavioural: Floats32 | None) -> list[float]:

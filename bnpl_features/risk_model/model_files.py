@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import lightgbm as lgb
-
 from bnpl_features.derive.layout import Layout
 from bnpl_features.errors import LayoutMismatch, ModelMissing
 from bnpl_features.features.feature import DeclarationError
@@ -36,6 +34,8 @@ def write_model(model: Model, folder: Path) -> Path:
 
 def read_model(folder: Path, *, version: int = 0) -> Model:
     """The model in `folder`; raises `ModelMissing` where there is none, or where its files do not belong together."""
+    import lightgbm as lgb
+
     try:
         trees = (folder / TREES).read_text()
         described = json.loads((folder / DESCRIPTION).read_text())

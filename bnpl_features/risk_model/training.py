@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 
 from bnpl_features import __version__
@@ -69,6 +68,8 @@ def train(name: str, training: TrainingSet, inputs: Inputs | None = None, *, thr
     The same training set and release of LightGBM give the same model text, whatever `threads`. Raises `TrainingRefused`
     where there are too few defaults to learn from, or where what was learned does not last.
     """
+    import lightgbm as lgb
+
     inputs = inputs or inputs_of(name, training)
     _require_outcomes(training)
     directions = risk_directions(inputs)

@@ -193,4 +193,4 @@ def users_section() -> str:
     """The users as the documentation shows them, for the namespace `bnpl`."""
     rows = "\n".join(f"| `{user.name}` | {user.does} |" for user in USERS)
     rules = "\n".join(f"ACL SETUSER {user.name} on >password {rules_of(user, Keyspace())}" for user in USERS)
-    return f"| user | |\n|---|---|\n{rows}\n\n```\n{rules}\n```\n"
+    return f"| user | |\n|---|---|\n{rows}\n\n```text\n{rules}\n```\n"

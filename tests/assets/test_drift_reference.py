@@ -20,6 +20,7 @@ from tests.lender import SPEC, Lender
 
 
 def test_the_days_that_trained_the_champion_are_in_force_from_yesterday_on(lender: Lender, tmp_path: Path) -> None:
+    lender = lender.copied_to(tmp_path / "lender")
     registry = open_registry("", tmp_path / "models")
     register(registry, lender.models["behavioural"], actor="tester")
     promote(registry, "behavioural", lender.training, actor="tester", reason="first", force=True, resamples=0)

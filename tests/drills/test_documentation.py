@@ -1,7 +1,7 @@
 """The tutorial and the how-to guides as programs: a page's blocks are run in order, in a clone, by a newcomer.
 
-Shell is run by bash, Python by the clone's own, TOML is bnpl-features.toml from then on. Blocks without a language are
-output; what is indented needs more than this machine has.
+Shell is run by bash, Python by the clone's own, TOML is bnpl-features.toml from then on. Blocks of text are output;
+what is indented needs more than this machine has.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.bnpl_features.store.shop import free_port
-from tests.test_docs import FENCE, ROOT
-from tests.test_examples import GUIDES
+from tests.pages import GUIDES, ROOT, fenced
 
 PAGE_SECONDS = 1200.0
 LEFT_OUT = (".git", ".venv*", ".bnpl", "__pycache__", ".*_cache", ".hypothesis", "site", "dist", "build", "*.egg-info")
@@ -33,7 +32,7 @@ SHOWS = {
 def program(page: Path, folder: Path) -> str:
     """A page as one script, so that what a block exports or starts is there for the next."""
     steps = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
-    for number, (language, text) in enumerate(FENCE.findall(page.read_text())):
+    for number, (language, text) in enumerate(fenced(page)):
         if language == "sh":
             steps.append(text)
         elif language == "python":
@@ -45,7 +44,7 @@ def program(page: Path, folder: Path) -> str:
             file.write_text(text)
             steps.append(f"cp {file} bnpl-features.toml")
         else:
-            assert language in ("", "mermaid"), language
+            assert language in ("text", "sql", "mermaid"), language
     return "\n".join(steps)
 
 

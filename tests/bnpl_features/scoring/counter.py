@@ -25,6 +25,7 @@ from tests.bnpl_features.store.shop import SECRET, wait_until
 
 PROGRAM = Path(sys.executable).with_name("bnpl-features")
 START_SECONDS = 30.0
+LIGHT = Path(__file__).resolve().parents[2] / "light"
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ def running(
     registry = given.pop("registry_folder", None)
     environment = dict(os.environ) | {f"BNPL_SCORING_{name.upper()}": str(value) for name, value in given.items()}
     environment.pop("BNPL_SCORING_PORT")
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(LIGHT), os.environ.get("PYTHONPATH"))))
     environment |= {"REDIS_URL": url, "BNPL_NAMESPACE": namespace, "BNPL_CUSTOMER_KEY": SECRET.decode()}
     environment |= variables or {}
     words = [str(PROGRAM), "serve", "--port", str(given["port"])]
