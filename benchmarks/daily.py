@@ -1,11 +1,12 @@
 """The whole daily job through Dagster at growing size: each step's seconds, cores and disk, the memory of all of it.
 
-    python -m benchmarks.daily [customers ...] [--backfill DAYS] [--write PAGE]
+    python -m benchmarks.daily [customers ...] [--write PAGE]
 
 `make scale` takes 100,000, 1,000,000 and 10,000,000. For each size a year of about ten purchases a customer is
 simulated into DuckDB; then two days are computed, checked, published and switched into a Redis server of their own. The
-second is shown: it has a day before it to be compared with, and a version in the store that it replaces. `--backfill`
-computes the days before them as well, in one run. `--write` renews the figures of a page.
+second is shown: it has a day before it to be compared with, and a version in the store that it replaces. Then the 30 days
+before them are computed in one run; at ten million only three of them, which take 6 GB of disk. `--write` renews the
+figures of a page.
 
 The folder BENCHMARK_FOLDER, where it is named, keeps the purchases for the next time. At ten million they take 4 GB of
 disk, 25 GB while they are simulated, and a day's tables 2 GB.
@@ -44,6 +45,8 @@ TARGET_SECONDS, TARGET_GIB = 600, 12
 NAMESPACE = "scale"
 PROJECT = Path(__file__).resolve().parents[1]
 COMMAND = "python -m benchmarks.daily"
+BACKFILL_DAYS = 30
+_BACKFILL_CUSTOMER_DAYS = 30_000_000
 _STEPS_SHOWN = 16
 
 
@@ -75,10 +78,9 @@ class Measured:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("customers", type=int, nargs="*", default=SIZES)
-    parser.add_argument("--backfill", type=int, default=0, metavar="DAYS")
     parser.add_argument("--write", type=Path, metavar="PAGE")
     given = parser.parse_args(arguments)
-    found = [_measure(size, given.backfill) for size in given.customers]
+    found = [_measure(size) for size in given.customers]
     tables = [_by_size(found), _by_step(found[-1])]
     for title, columns, rows in tables:
         print_table(title, columns, rows)
@@ -105,12 +107,10 @@ def _by_size(found: list[Measured]) -> tuple[str, tuple[str, ...], Rows]:
         row("purchases of a year", lambda one: one.purchases, ",.0f"),
         row("customers published", lambda one: one.published, ",.0f"),
         row("of them changed since the day before", lambda one: one.changed, ",.0f", "1,000,000"),
+        row("days of the backfill", lambda one: one.backfill_days, ",.0f"),
+        row("backfill, seconds", lambda one: one.backfill.seconds if one.backfill else 0, ",.0f"),
+        row("backfill, memory at most, GiB", lambda one: one.backfill.peak_bytes / 2**30 if one.backfill else 0, ".2f"),
     ]
-    if any(one.backfill for one in found):
-        days = found[-1].backfill_days
-        rows.append(
-            row(f"backfill of {days} days, seconds", lambda one: one.backfill.seconds if one.backfill else 0, ",.0f")
-        )
     columns = ("", *(f"{one.customers:,}" for one in found), "growth, power of size", "target")
     return "A day by number of customers", columns, rows
 
@@ -157,7 +157,7 @@ def _growth(found: list[Measured], values: list[float]) -> str:
     return f"{np.log(values[-1] / values[-2]) / np.log(found[-1].customers / found[-2].customers):.2f}"
 
 
-def _measure(customers: int, backfill_days: int) -> Measured:
+def _measure(customers: int) -> Measured:
     last = datetime.now(UTC).date() - timedelta(days=1)
     found = Measured(customers)
     kept = os.environ.get("BENCHMARK_FOLDER")
@@ -195,11 +195,10 @@ def _measure(customers: int, backfill_days: int) -> Measured:
         found.published = _published(client)
         found.changed = _changed(folder / "warehouse" / "feature_vectors", days)
         print(f"{customers:,} customers: {found.seconds:.1f} s, {found.peak_bytes / 2**30:.2f} GiB", file=sys.stderr)
-        if backfill_days:
-            earlier = [days[0] - timedelta(days=number) for number in range(backfill_days, 0, -1)]
-            with _run(environment, earlier, "--job", "backfill_features") as job:
-                pass
-            found.backfill, found.backfill_days = job.whole, backfill_days
+        found.backfill_days = min(BACKFILL_DAYS, _BACKFILL_CUSTOMER_DAYS // customers)
+        earlier = [days[0] - timedelta(days=number) for number in range(found.backfill_days, 0, -1)]
+        with _run(environment, earlier, "--job", "backfill_features") as job:
+            found.backfill = job.whole
     return found
 
 
