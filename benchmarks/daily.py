@@ -4,9 +4,9 @@
 
 `make scale` takes 100,000, 1,000,000 and 10,000,000. For each size a year of about ten purchases a customer is
 simulated into DuckDB; then two days are computed, checked, published and switched into a Redis server of their own. The
-second is shown: it has a day before it to be compared with, and a version in the store that it replaces. Then the 30 days
-before them are computed in one run; at ten million only three of them, which take 6 GB of disk. `--write` renews the
-figures of a page.
+second is shown: it has a day before it to be compared with, and a version in the store that it replaces. Then the 30
+days before them are computed in one run; at ten million only three of them, which take 6 GB of disk. `--write` renews
+the figures of a page.
 
 The folder BENCHMARK_FOLDER, where it is named, keeps the purchases for the next time. At ten million they take 4 GB of
 disk, 25 GB while they are simulated, and a day's tables 2 GB.
@@ -109,10 +109,15 @@ def _by_size(found: list[Measured]) -> tuple[str, tuple[str, ...], Rows]:
         row("of them changed since the day before", lambda one: one.changed, ",.0f", "1,000,000"),
         row("days of the backfill", lambda one: one.backfill_days, ",.0f"),
         row("backfill, seconds", lambda one: one.backfill.seconds if one.backfill else 0, ",.0f"),
+        row("backfill, seconds a day and million customers", _backfill_cost, ".1f"),
         row("backfill, memory at most, GiB", lambda one: one.backfill.peak_bytes / 2**30 if one.backfill else 0, ".2f"),
     ]
     columns = ("", *(f"{one.customers:,}" for one in found), "growth, power of size", "target")
     return "A day by number of customers", columns, rows
+
+
+def _backfill_cost(one: Measured) -> float:
+    return one.backfill.seconds / one.backfill_days / (one.published / 1e6) if one.backfill else 0.0
 
 
 def _by_step(one: Measured) -> tuple[str, tuple[str, ...], Rows]:
