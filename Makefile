@@ -88,7 +88,7 @@ drill: .venv/ready ## Proofs that take minutes: switches under load, publishers 
 	$(BIN)/pytest -m drill -s tests/drills tests/test_bigquery_job.py $(PYTEST)
 
 .PHONY: guides
-guides: .venv/ready ## The tutorial and the how-to guides as the programs that they are: minutes
+guides: .venv/ready ## The tutorial and the how-to guides as the programs that they are: two minutes
 	$(BIN)/pytest -m drill tests/drills/test_documentation.py
 
 .PHONY: lint

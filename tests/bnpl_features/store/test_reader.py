@@ -365,14 +365,16 @@ def test_a_killed_server_is_unavailable_and_served_again_once_it_is_back(
 ) -> None:
     shop, pid, port = mortal
     with shop.reader() as reader:
-        assert reader.get("customer-1").status is Status.FRESH
+        before = reader.get("customer-1")
+        assert before.status is Status.FRESH
         os.kill(pid, signal.SIGKILL)
         dead = wait_until(lambda: reader.get("customer-1").status is Status.UNAVAILABLE, "it is gone")
 
         assert dead < 0.5
         with mortal_server(tmp_path / "mortal", port):
             wait_until(lambda: reader.get("customer-1").status is Status.FRESH, "it is back")
-            shop.publish(day=YESTERDAY, mark=8)
+            assert before.partition_date
+            shop.publish(day=before.partition_date, mark=8)  # at midnight yesterday becomes another day
             wait_until(lambda: reader.get("customer-1")["txn_count_7d"] == 8, "switches are noticed again")
 
 
