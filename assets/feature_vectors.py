@@ -8,13 +8,15 @@ from assets.failures import library_errors
 from assets.feature_groups import WAREHOUSE_POOL, group_key
 from assets.metadata import fingerprint, table_schema, written_metadata
 from assets.partitions import DAILY, days_of, labels
+from bnpl_features.derive.partition import size_query
 from bnpl_features.derive.profile import profile_query, profile_range_query, profiles_table
 from bnpl_features.derive.profiled import segments_subject, vectors_subject
 from bnpl_features.derive.query import vectors_query
 from bnpl_features.derive.range_query import vectors_range_query
-from bnpl_features.derive.table import vectors_table
+from bnpl_features.derive.table import group_table, vectors_table
 from bnpl_features.features.catalog import ALL_FEATURES
 from bnpl_features.warehouse.backfill import parts_of
+from bnpl_features.warehouse.warehouse import Labels, Warehouse
 from resources.warehouse import WarehouseResource
 
 VECTORS = dg.AssetKey("feature_vectors")
@@ -46,7 +48,9 @@ SUBJECTS = (vectors_subject(ALL_FEATURES), segments_subject(ALL_FEATURES))
 )
 def feature_vectors(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     with library_errors(), warehouse.open() as engine:
-        for part in parts_of(days_of(context)):
+        days = days_of(context)
+        rows_a_day = _customers(engine, days[-1], labels(context, VECTORS_TABLE.name, days[-1])) if days[1:] else 0
+        for part in parts_of(engine, days, rows_a_day):
             asked_by = labels(context, VECTORS_TABLE.name, part[0])
             first, last = part[0], part[-1]
             if len(part) > 1:
@@ -63,3 +67,9 @@ def feature_vectors(context: dg.AssetExecutionContext, warehouse: WarehouseResou
             for day, written in found.items():
                 context.add_asset_metadata(written_metadata(written), partition_key=day.isoformat())
     return dg.MaterializeResult()
+
+
+def _customers(engine: Warehouse, day: date, asked_by: Labels) -> int:
+    """As many as vectors will have rows."""
+    query = size_query(group_table(ALL_FEATURES.groups[0]), day)
+    return int(next(engine.read(query, asked_by)).to_pylist()[0]["row_count"])

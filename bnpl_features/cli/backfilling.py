@@ -33,7 +33,7 @@ VECTORS = "feature_vectors"
 def backfill(first: datetime, last: datetime, names: tuple[str, ...], dry_run: bool, yes: bool, as_json: bool) -> None:
     """Compute the features of a range of days in one run, without checks and without publishing: what training reads.
 
-    Each group's days are one statement a month, which reads each purchase once.
+    Each group's days are one statement a month, which reads each purchase once; of DuckDB fewer days, as memory bids.
 
     \b
     Examples:

@@ -27,6 +27,10 @@ class Recorder:
         self._step, self._purpose = step, purpose
         return self
 
+    @property
+    def rows_at_once(self) -> None:
+        return None
+
     def columns(self, relation: str) -> dict[str, str]:
         return self._columns
 

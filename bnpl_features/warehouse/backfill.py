@@ -1,4 +1,4 @@
-"""Groups over a range of partitions: what it will read, and the computation, a month of partitions a statement."""
+"""Groups over a range of partitions: what it will read, and the computation, up to a month of them a statement."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from bnpl_features.derive.profile import profile_range_query, profiles_table
+from bnpl_features.derive.profile import profile_query, profile_range_query, profiles_table
 from bnpl_features.derive.profiled import group_subject
 from bnpl_features.derive.query import group_query
 from bnpl_features.derive.range_query import group_range_query
@@ -17,7 +17,7 @@ from bnpl_features.warehouse.volume import daily_volumes
 from bnpl_features.warehouse.warehouse import Labels, Warehouse, Written
 
 MOST_PARTITIONS = 31
-"""Of one statement: what it holds at a time grows with them, what it reads hardly does."""
+"""Of one statement: what it holds at a time grows with them, what it reads hardly does. An engine may want fewer."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,7 @@ def estimate(
     """What computing the days will read, group by group, before it begins. Groups of other groups' features read none
     of the purchases, and are left out."""
     reading = [group for group in groups if not group.of]
-    longest = max((group.look_back.days for group in reading), default=1)
-    before = (days[-1] - days[0]).days + longest - 1
-    volumes = daily_volumes(engine, source, days[-1], before, labels) if reading else {}
-    counts = {day: volume.purchases for day, volume in volumes.items()}
+    counts = _counts(engine, source, reading, days, labels)
     return [_cost(engine, source, group, days, counts) for group in reading]
 
 
@@ -51,24 +48,52 @@ def compute(
     engine: Warehouse, source: Source, group: FeatureGroup, days: Sequence[date], labels: Labels
 ) -> Iterator[dict[date, Written]]:
     """Write a group's partitions of consecutive days, and their profiles; yields what each statement wrote."""
-    subject = group_subject(group)
-    for part in parts_of(days):
-        query = group_range_query(group, part[0], part[-1], source.sql())
-        written = engine.replace_partitions(group_table(group), part, query, labels)
-        profiles = profile_range_query(subject, part[0], part[-1])
-        engine.replace_partitions(profiles_table(subject), part, profiles, labels)
-        yield written
+    counts = {} if engine.rows_at_once is None else _counts(engine, source, [group], days, labels)
+    for part in parts_of(engine, days, _rows_a_day(group, days, counts)):
+        yield _compute_part(engine, source, group, part, labels)
 
 
-def parts_of(days: Sequence[date]) -> list[Sequence[date]]:
-    """The days of each statement."""
-    return [days[start : start + MOST_PARTITIONS] for start in range(0, len(days), MOST_PARTITIONS)]
+def _compute_part(
+    engine: Warehouse, source: Source, group: FeatureGroup, part: Sequence[date], labels: Labels
+) -> dict[date, Written]:
+    table, subject = group_table(group), group_subject(group)
+    first, last = part[0], part[-1]
+    if first == last:
+        found = {first: engine.replace_partition(table, first, group_query(group, first, source.sql()), labels)}
+        engine.replace_partition(profiles_table(subject), first, profile_query(subject, first), labels)
+        return found
+    found = engine.replace_partitions(table, part, group_range_query(group, first, last, source.sql()), labels)
+    engine.replace_partitions(profiles_table(subject), part, profile_range_query(subject, first, last), labels)
+    return found
+
+
+def parts_of(engine: Warehouse, days: Sequence[date], rows_a_day: int) -> list[Sequence[date]]:
+    """The days of each statement, which holds `rows_a_day` for each of them."""
+    at_once = MOST_PARTITIONS
+    if engine.rows_at_once is not None:
+        at_once = max(1, min(at_once, engine.rows_at_once // max(rows_a_day, 1)))
+    return [days[start : start + at_once] for start in range(0, len(days), at_once)]
+
+
+def _counts(
+    engine: Warehouse, source: Source, groups: Sequence[FeatureGroup], days: Sequence[date], labels: Labels
+) -> dict[date, int]:
+    """Purchases a day, as far as the groups look back."""
+    if not groups:
+        return {}
+    before = (days[-1] - days[0]).days + max(group.look_back.days for group in groups) - 1
+    return {day: one.purchases for day, one in daily_volumes(engine, source, days[-1], before, labels).items()}
+
+
+def _rows_a_day(group: FeatureGroup, days: Sequence[date], counts: dict[date, int]) -> int:
+    """Purchases that the last day looks back at."""
+    return _purchases(counts, days[-1] - timedelta(days=group.look_back.days - 1), days[-1])
 
 
 def _cost(
     engine: Warehouse, source: Source, group: FeatureGroup, days: Sequence[date], counts: dict[date, int]
 ) -> Cost:
-    parts = parts_of(days)
+    parts = parts_of(engine, days, _rows_a_day(group, days, counts))
     look_back = group.look_back.days
     estimates = [engine.estimate_bytes(group_range_query(group, p[0], p[-1], source.sql())) for p in parts]
     of_one = engine.estimate_bytes(group_query(group, days[-1], source.sql()))

@@ -73,6 +73,10 @@ class BigQueryWarehouse:
     def name(self) -> str:
         return f"BigQuery {self._dataset.project}.{self._dataset.dataset_id}"
 
+    @property
+    def rows_at_once(self) -> None:
+        return None
+
     def columns(self, relation: str) -> dict[str, str]:
         qualified = relation if "." in relation else f"{self._dataset.project}.{self._dataset.dataset_id}.{relation}"
         with named_errors(self.name):

@@ -32,6 +32,9 @@ from bnpl_features.warehouse.spool import spool_rows
 from bnpl_features.warehouse.warehouse import Labels, Written, told_of_the_first
 
 BATCH_ROWS = 100_000
+ROWS_AT_ONCE = 10_000_000
+"""With its window functions and aggregates a row takes up to 700 bytes of memory."""
+
 NAN_IS_POSSIBLE = "SET disabled_optimizers = 'statistics_propagation'"
 """DuckDB 2.0 takes the bounds in a Parquet file, which leave NaN out where Arrow wrote it, as a proof of no NaN."""
 NOTHING_IS_KEPT = "SET enable_external_file_cache = false"
@@ -75,6 +78,10 @@ class DuckDBWarehouse:
     @property
     def name(self) -> str:
         return f"DuckDB in {self._folder}"
+
+    @property
+    def rows_at_once(self) -> int:
+        return ROWS_AT_ONCE
 
     def columns(self, relation: str) -> dict[str, str]:
         sql = f'DESCRIBE SELECT * FROM "{relation}"'

@@ -51,6 +51,11 @@ class Warehouse(Protocol):
         """The engine and where it is, for people."""
         ...
 
+    @property
+    def rows_at_once(self) -> int | None:
+        """Rows that a statement over a range of partitions should hold at most; None where that need not be minded."""
+        ...
+
     def columns(self, relation: str) -> dict[str, str]:
         """Column names of a table or view, with their canonical (BigQuery) types; raises RelationMissing."""
         ...
