@@ -47,7 +47,7 @@ VOLUME = FeatureGroup(
         count(
             "active_days_30d",
             "Distinct dates with a purchase.",
-            "COUNT(DISTINCT {days_ago})",
+            "COALESCE(BIT_COUNT(BIT_OR(1 << {days_ago})), 0)",  # a bit a day: no set of days has to be kept
             unit="days",
             upper=MONTH.days,
         ),
