@@ -25,7 +25,12 @@ DEPLOYMENTS = {
     for one in yaml.safe_load_all(file.read_text())
     if one.get("kind") == "Deployment"
 }
-MADE_ON_THE_WAY = {"deploy/compose/.env", "deploy/compose/api-keys.txt"}
+MADE_ON_THE_WAY = {
+    "deploy/compose/.env",
+    "deploy/compose/api-keys.txt",
+    "deploy/compose/console",
+    "deploy/compose/console/users",
+}
 CALL = re.compile(rf"(?:\.venv/bin/|\$ )?(?:{'|'.join(PROGRAMS)}|make|curl|{'|'.join(map(re.escape, NOT_HERE))}) ")
 
 SHELL = [

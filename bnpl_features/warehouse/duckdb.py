@@ -7,31 +7,28 @@ killed writer leaves neither half, and no process locks another out (see docs/de
 from __future__ import annotations
 
 import fcntl
-import re
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import sqlglot
 
 from bnpl_features.derive.query import Query
 from bnpl_features.derive.table import PARTITION_COLUMN, Table, transactions_table
 from bnpl_features.errors import RelationMissing, SettingsError, WarehouseUnavailable
 from bnpl_features.features.purchase import IDENTITY, TIMESTAMP_COLUMN
 from bnpl_features.warehouse.arrow_types import arrow_schema
-from bnpl_features.warehouse.duckdb_errors import named_errors
+from bnpl_features.warehouse.duckdb_statements import files_literal, run, stream, text_literal, translated
 from bnpl_features.warehouse.generations import current_file, current_files, next_generation
 from bnpl_features.warehouse.spool import spool_rows
 from bnpl_features.warehouse.warehouse import Labels, Written, told_of_the_first
 
-BATCH_ROWS = 100_000
 ROWS_AT_ONCE = 10_000_000
 """With its window functions and aggregates a row takes up to 700 bytes of memory."""
 
@@ -41,7 +38,6 @@ NOTHING_IS_KEPT = "SET enable_external_file_cache = false"
 """Or DuckDB would hold what it read of the files from one statement to the next, up to the limit on memory."""
 
 _DAY = "day"
-_GLOB = re.compile(r"[*?\[]")
 _PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880"
 
 _CANONICAL = {
@@ -86,38 +82,40 @@ class DuckDBWarehouse:
     def columns(self, relation: str) -> dict[str, str]:
         sql = f'DESCRIBE SELECT * FROM "{relation}"'
         with self._connection(sql) as connection:
-            rows = _run(connection, sql, {}).fetchall()
+            rows = run(connection, sql, {}).fetchall()
         return {row[0]: canonical_type(row[1]) for row in rows}
 
     def replace_partition(self, table: Table, partition: date, query: Query, labels: Labels) -> Written:
         started = time.perf_counter()
-        sql = _translate(query.sql)
+        sql = translated(query.sql)
         with self._connection(sql) as connection, next_generation(self._partition(table, partition)) as target:
-            row = _run(connection, f"COPY ({sql}) TO {_text(target)} ({_PARQUET})", dict(query.parameters)).fetchone()
+            row = run(
+                connection, f"COPY ({sql}) TO {text_literal(target)} ({_PARQUET})", dict(query.parameters)
+            ).fetchone()
         return Written(int(row[0]) if row else 0, None, time.perf_counter() - started)
 
     def replace_partitions(
         self, table: Table, partitions: Sequence[date], query: Query, labels: Labels
     ) -> dict[date, Written]:
         started = time.perf_counter()
-        sql = _translate(query.sql)
+        sql = translated(query.sql)
         written = {}
         with self._connection(sql) as connection:
-            _run(connection, f"CREATE TEMP TABLE computed AS {sql}", dict(query.parameters))
+            run(connection, f"CREATE TEMP TABLE computed AS {sql}", dict(query.parameters))
             for partition in partitions:
                 rows = (
                     f"SELECT * EXCLUDE {table.partition_column} FROM computed "
-                    f"WHERE {table.partition_column} = {_text(str(partition))}::DATE"
+                    f"WHERE {table.partition_column} = {text_literal(str(partition))}::DATE"
                 )
                 with next_generation(self._partition(table, partition)) as target:
-                    row = _run(connection, f"COPY ({rows}) TO {_text(target)} ({_PARQUET})", {}).fetchone()
+                    row = run(connection, f"COPY ({rows}) TO {text_literal(target)} ({_PARQUET})", {}).fetchone()
                 written[partition] = Written(int(row[0]) if row else 0, None, 0.0)
         return told_of_the_first(written, None, time.perf_counter() - started)
 
     def read(self, query: Query, labels: Labels) -> Iterator[pa.RecordBatch]:
-        sql = _translate(query.sql)
+        sql = translated(query.sql)
         with self._connection(sql) as connection:
-            yield from _stream(connection, sql, dict(query.parameters))
+            yield from stream(connection, sql, dict(query.parameters))
 
     def read_partition(
         self, table: Table, partition: date, columns: tuple[str, ...], labels: Labels
@@ -129,7 +127,7 @@ class DuckDBWarehouse:
             )
         with self._connection() as connection:
             listed = ", ".join(columns)
-            yield from _stream(connection, f"SELECT {listed} FROM read_parquet({_files([file])})", {})
+            yield from stream(connection, f"SELECT {listed} FROM read_parquet({files_literal([file])})", {})
 
     def replace_partition_rows(
         self, table: Table, partition: date, batches: Iterator[pa.RecordBatch], labels: Labels
@@ -147,7 +145,7 @@ class DuckDBWarehouse:
             for incoming in sorted(scratch.glob(f"{_DAY}=*")):
                 day = self._folder / table.name / incoming.name
                 with next_generation(day) as target:
-                    _run(connection, _merge_day(incoming, current_file(day), names, target), {})
+                    run(connection, _merge_day(incoming, current_file(day), names, target), {})
         return received
 
     def estimate_bytes(self, query: Query) -> int | None:
@@ -169,7 +167,7 @@ class DuckDBWarehouse:
             connection.execute("SET TimeZone = 'UTC'")
             for folder in sorted(self._folder.iterdir()):
                 if folder.name in sql and folder.is_dir() and (files := current_files(folder)):
-                    _run(connection, _view(folder.name, files), {})
+                    run(connection, _view(folder.name, files), {})
             yield connection
         finally:
             connection.close()
@@ -188,12 +186,12 @@ class DuckDBWarehouse:
     def _configure(self, connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(NAN_IS_POSSIBLE)
         connection.execute(NOTHING_IS_KEPT)
-        connection.execute(f"SET temp_directory = {_text(self._folder / '.spill')}")
+        connection.execute(f"SET temp_directory = {text_literal(self._folder / '.spill')}")
         if self._threads:
             connection.execute(f"SET threads = {self._threads}")
         if self._memory_limit:
             try:
-                connection.execute(f"SET memory_limit = {_text(self._memory_limit)}")
+                connection.execute(f"SET memory_limit = {text_literal(self._memory_limit)}")
             except duckdb.Error as error:
                 raise SettingsError(
                     f"BNPL_WAREHOUSE_MEMORY_LIMIT (or warehouse.memory_limit) is {self._memory_limit!r}; "
@@ -237,7 +235,7 @@ def _view(table: str, files: list[Path]) -> str:
     is_transactions = table == transactions_table().name
     # Days written before a feature was added lack its column; transactions keep one schema.
     options = "hive_partitioning = false" if is_transactions else "hive_partitioning = true, union_by_name = true"
-    return f'CREATE TEMP VIEW "{table}" AS SELECT * FROM read_parquet({_files(files)}, {options})'
+    return f'CREATE TEMP VIEW "{table}" AS SELECT * FROM read_parquet({files_literal(files)}, {options})'
 
 
 def _spool_by_day(
@@ -254,7 +252,7 @@ def _spool_by_day(
     connection.register("incoming", pa.RecordBatchReader.from_batches(first.schema, all_batches()))
     row = connection.execute(
         f"COPY (SELECT {names}, CAST({TIMESTAMP_COLUMN} AS DATE) AS {_DAY} FROM incoming) "
-        f"TO {_text(scratch)} (FORMAT parquet, PARTITION_BY ({_DAY}), OVERWRITE_OR_IGNORE)"
+        f"TO {text_literal(scratch)} (FORMAT parquet, PARTITION_BY ({_DAY}), OVERWRITE_OR_IGNORE)"
     ).fetchone()
     connection.unregister("incoming")
     return int(row[0]) if row else 0
@@ -262,45 +260,13 @@ def _spool_by_day(
 
 def _merge_day(incoming: Path, existing: Path | None, names: str, target: Path) -> str:
     """The day's rows with the incoming ones in place of those of the same identity, clustered by customer."""
-    received = f"read_parquet({_files(sorted(incoming.glob('*.parquet')))}, hive_partitioning = false)"
+    received = f"read_parquet({files_literal(sorted(incoming.glob('*.parquet')))}, hive_partitioning = false)"
     rows = f"SELECT {names}, 1 AS is_incoming FROM {received}"
     if existing:
-        rows += f" UNION ALL SELECT {names}, 0 FROM read_parquet({_files([existing])})"
+        rows += f" UNION ALL SELECT {names}, 0 FROM read_parquet({files_literal([existing])})"
     identity = ", ".join(IDENTITY)
     newest = f"ROW_NUMBER() OVER (PARTITION BY {identity} ORDER BY is_incoming DESC) = 1"
     return (
         f"COPY (SELECT {names} FROM ({rows}) QUALIFY {newest} ORDER BY customer_id, {TIMESTAMP_COLUMN}) "
-        f"TO {_text(target)} ({_PARQUET})"
+        f"TO {text_literal(target)} ({_PARQUET})"
     )
-
-
-def _text(value: Path | str) -> str:
-    """A path, or a setting, as a literal of SQL: where these stand DuckDB takes no parameters."""
-    return "'" + str(value).replace("'", "''") + "'"
-
-
-def _files(paths: list[Path]) -> str:
-    """A list of files as a literal of SQL; what would be a pattern in a name stands for itself."""
-    return "[" + ", ".join(_text(_GLOB.sub("[\\g<0>]", str(path))) for path in paths) + "]"
-
-
-@lru_cache(maxsize=256)
-def _translate(sql: str) -> str:
-    return sqlglot.transpile(sql, read="bigquery", write="duckdb")[0]
-
-
-def _run(connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, object]) -> duckdb.DuckDBPyConnection:
-    with named_errors():
-        return connection.execute(sql, parameters)
-
-
-def _stream(connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, object]) -> Iterator[pa.RecordBatch]:
-    with named_errors():
-        batches = connection.sql(sql, params=parameters).to_arrow_reader(BATCH_ROWS)
-    while True:
-        # Whoever takes the batches may fail as well, but not inside this block.
-        with named_errors():
-            batch = next(batches, None)
-        if batch is None:
-            return
-        yield batch

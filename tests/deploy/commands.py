@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import click
+from click.testing import CliRunner
 from dagster._cli import create_dagster_cli
 from dagster._daemon.cli import create_dagster_daemon_cli
 from dagster_webserver.cli import dagster_webserver
@@ -28,7 +29,8 @@ def parse(words: Sequence[str]) -> None:
     """Raises click's error for a command or an option that there is not; runs nothing."""
     program, *arguments = [word.replace(HOME, str(ROOT)) for word in words]
     command = PROGRAMS[program]
-    with suppress(click.exceptions.Exit):  # --version, --help
+    asked_for = "what is asked for\n" * 2
+    with suppress(click.exceptions.Exit), CliRunner().isolation(input=asked_for):  # --version, --help
         context = command.make_context(program, list(arguments))
         while isinstance(command, click.Group):
             rest = [*context._protected_args, *context.args]

@@ -41,6 +41,7 @@ THAT_READ_SETTINGS = {
     "drift-map": (),
     "drift-distribution": ("volume", "txn_count_7d"),
     "promote": ("behavioural", "--reason", "x"),
+    "plan": (),
     "serve": (),
     "doctor": (),
     "console": ("--development",),

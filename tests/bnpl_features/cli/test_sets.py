@@ -117,7 +117,8 @@ def test_a_redefinition_is_refused_unless_somebody_vouches_for_the_sql(cli: Comm
 
     lock = Lock.from_toml(lock_file.read_text())
     assert lock.features == declared().features
-    assert [(one.feature, one.reason) for one in lock.accepted] == [("amount_cv_30d", "NULLIF in place of IF")]
+    accepted = [(one.feature, one.reason) for one in lock.accepted if one.feature == "amount_cv_30d"]
+    assert accepted == [("amount_cv_30d", "NULLIF in place of IF")]
     assert date.fromisoformat(lock.accepted[0].on) <= datetime.now(UTC).date()
 
 

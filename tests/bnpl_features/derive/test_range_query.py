@@ -16,7 +16,8 @@ from bnpl_features.derive.range_query import group_range_query, vectors_range_qu
 from bnpl_features.derive.table import group_table, vectors_table
 from bnpl_features.features.catalog import BEHAVIOURAL, GROUPS
 from bnpl_features.features.feature import HISTORY, DeclarationError, FeatureGroup
-from bnpl_features.warehouse.duckdb import DuckDBWarehouse, _translate
+from bnpl_features.warehouse.duckdb import DuckDBWarehouse
+from bnpl_features.warehouse.duckdb_statements import translated
 from tests.edge_cases import PARTITIONS, edge_case_transactions
 
 LAST = max(PARTITIONS)
@@ -96,7 +97,7 @@ def scanned(query: Query) -> int:
     connection.execute("SET TimeZone = 'UTC'")
     purchases = edge_case_transactions()  # noqa: F841 - DuckDB finds it by its name
     connection.execute("CREATE TABLE transactions AS SELECT * FROM purchases")
-    explain = f"EXPLAIN (ANALYZE, FORMAT json) {_translate(query.sql)}"
+    explain = f"EXPLAIN (ANALYZE, FORMAT json) {translated(query.sql)}"
     [(_, plan)] = connection.execute(explain, dict(query.parameters)).fetchall()
 
     def rows(node: dict[str, Any]) -> int:

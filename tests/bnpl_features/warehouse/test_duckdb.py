@@ -26,7 +26,8 @@ from bnpl_features.errors import (
     WarehouseUnavailable,
 )
 from bnpl_features.features.catalog import group_named
-from bnpl_features.warehouse.duckdb import BATCH_ROWS, DuckDBWarehouse, canonical_type
+from bnpl_features.warehouse.duckdb import DuckDBWarehouse, canonical_type
+from bnpl_features.warehouse.duckdb_statements import BATCH_ROWS
 from tests.edge_cases import PARTITION, SCHEMA, buy, row, when
 
 GROUP = group_named("device")
@@ -380,9 +381,9 @@ def test_statement_scans_only_the_days_of_its_look_back(name: str, days: int, ye
 
 def scans_of(warehouse: DuckDBWarehouse, query: Query) -> Iterator[tuple[int, int]]:
     """(row groups scanned, row groups in the table) of each scan of the statement."""
-    from bnpl_features.warehouse.duckdb import _translate
+    from bnpl_features.warehouse.duckdb_statements import translated
 
-    sql = _translate(query.sql)
+    sql = translated(query.sql)
     with warehouse._connection(sql) as connection:
         connection.execute(f"EXPLAIN (ANALYZE, FORMAT json) {sql}", dict(query.parameters))
         plan = json.loads(connection.fetchall()[0][1])
