@@ -83,7 +83,7 @@ def _look(pid: int) -> Look:
     traffic = [_traffic(one) for one in family]
     return Look(
         time.time(),
-        sum(map(_processor_seconds, family)),
+        sum(processor_seconds(one) or 0.0 for one in family),
         sum(read for read, _ in traffic),
         sum(written for _, written in traffic),
         sum(map(_held_bytes, family)),
@@ -95,10 +95,10 @@ def _family(pid: int) -> list[int]:
     return [pid, *(one for child in listed for one in _family(int(child)))]
 
 
-def _processor_seconds(pid: int) -> float:
-    """User and system time, also of children that were waited for."""
+def processor_seconds(pid: int) -> float | None:
+    """User and system time, also of children that ended and were waited for; None where the process is gone."""
     fields = _text(Path(f"/proc/{pid}/stat"), "").rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / _TICKS_PER_SECOND
+    return sum(map(int, fields[11:15])) / _TICKS_PER_SECOND if fields else None
 
 
 def _traffic(pid: int) -> tuple[int, int]:

@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmarks.footprint import processor_seconds
+
 LOOK_SECONDS = 0.25
 OTHERS = "all else on the machine"
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
@@ -53,7 +55,7 @@ class Accounts:
     def _look(self) -> None:
         found: dict[str, float] = defaultdict(float)
         for pid, part in dict(self._parts).items():
-            found[part] += self._since_last(pid, _seconds_of(pid))
+            found[part] += self._since_last(pid, processor_seconds(pid))
         all_of_it = self._since_last(0, _busy_seconds())
         found[OTHERS] = max(all_of_it - sum(found.values()), 0.0)
         self.taken.append((time.monotonic(), dict(found)))
@@ -64,15 +66,6 @@ class Accounts:
         before = self._last.get(pid, 0.0 if pid else seconds)
         self._last[pid] = seconds
         return seconds - before
-
-
-def _seconds_of(pid: int) -> float | None:
-    """Of the process and of its children that have ended; None where it is gone."""
-    try:
-        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return sum(int(word) for word in words[11:15]) / _TICKS_A_SECOND
 
 
 def _busy_seconds() -> float:
