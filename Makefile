@@ -112,7 +112,7 @@ bench: .venv/ready .venv-feast/ready .venv-bytewax/ready ## Benchmarks, each bes
 	$(BIN)/python -m benchmarks
 
 .PHONY: scale
-scale: .venv/ready ## The daily job at 0.1, 1 and 10 million customers: seconds and memory by step (hours)
+scale: .venv/ready ## The daily job at 0.1, 1 and 10 million customers: seconds and memory by step (half an hour)
 	$(BIN)/python -m benchmarks.daily --write docs/scale.md
 
 .PHONY: proof

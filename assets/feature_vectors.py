@@ -1,6 +1,7 @@
 """All features of a customer side by side: what every set is published from."""
 
 from datetime import date
+from functools import partial
 
 import dagster as dg
 
@@ -49,8 +50,8 @@ SUBJECTS = (vectors_subject(ALL_FEATURES), segments_subject(ALL_FEATURES))
 def feature_vectors(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     with library_errors(), warehouse.open() as engine:
         days = days_of(context)
-        rows_a_day = _customers(engine, days[-1], labels(context, VECTORS_TABLE.name, days[-1])) if days[1:] else 0
-        for part in parts_of(engine, days, rows_a_day):
+        asked_by = labels(context, VECTORS_TABLE.name, days[-1])
+        for part in parts_of(engine, days, partial(_customers, engine, days[-1], asked_by)):
             asked_by = labels(context, VECTORS_TABLE.name, part[0])
             first, last = part[0], part[-1]
             if len(part) > 1:

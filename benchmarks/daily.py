@@ -35,7 +35,7 @@ import redis
 from benchmarks.footprint import Footprint, Use, footprint
 from benchmarks.population import simulated_warehouse
 from benchmarks.servers import redis_server
-from benchmarks.table import markdown_table, print_table, renew_section
+from benchmarks.table import markdown_table, print_table, write_section
 from bnpl_features.store.keyspace import Keyspace
 from bnpl_features.store.versions import active_version, manifest_of
 from bnpl_features.warehouse.generations import current_file
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print_table(title, columns, rows)
     if given.write:
         text = "\n\n".join(f"**{title}**\n\n{markdown_table(columns, rows)}" for title, columns, rows in tables)
-        renew_section(given.write, COMMAND, text)
+        write_section(given.write, COMMAND, text)
 
 
 Rows = list[tuple[str, ...]]

@@ -10,6 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bnpl_features.cli.page_section import renew_section
+
 _console = Console(width=140)
 
 
@@ -27,14 +29,10 @@ def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> 
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
-def renew_section(page: Path, command: str, text: str) -> None:
-    """Put `text` between the page's marks for the command; raises `ValueError` where it has none."""
-    begin, end = f"<!-- written by `{command}` -->\n", f"<!-- end of `{command}` -->\n"
-    before, mark, rest = page.read_text().partition(begin)
-    _, closing, after = rest.partition(end)
-    if not (mark and closing):
-        raise ValueError(f"{page} has no section {begin.strip()} ... {end.strip()}")
-    page.write_text(f"{before}{begin}\n{text}\n\n{machine()}.\n\n{end}{after}")
+def write_section(page: Path, command: str, text: str) -> None:
+    """Put `text`, and what the machine is, between the page's marks for the command."""
+    begin, end = f"<!-- written by `{command}` -->", f"<!-- end of `{command}` -->"
+    renew_section(page, begin, end, f"\n{text}\n\n{machine()}.\n\n")
 
 
 def machine() -> str:

@@ -9,17 +9,17 @@ from benchmarks.proof.checking import Verdict
 from benchmarks.proof.figures import figures, spans
 from benchmarks.proof.plots import picture
 from benchmarks.proof.running import Run
-from benchmarks.table import markdown_table, renew_section
+from benchmarks.table import markdown_table, write_section
 
 COMMAND = "make proof"
 PICTURE = Path("images") / "load-proof.svg"
 
 
 def write_page(page: Path, run: Run, verdict: Verdict) -> None:
-    """Raises ValueError where the page lacks the markers."""
+    """Raises InputError where the page lacks the markers."""
     (page.parent / PICTURE).parent.mkdir(exist_ok=True)
     (page.parent / PICTURE).write_text(picture(run, verdict))
-    renew_section(page, COMMAND, section(run, verdict))
+    write_section(page, COMMAND, section(run, verdict))
 
 
 def section(run: Run, verdict: Verdict) -> str:

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from bnpl_features.cli.output import console, print_json, print_table
+from bnpl_features.cli.page_section import renew_section
 from bnpl_features.connect.data import open_warehouse
 from bnpl_features.derive.query import Query
 from bnpl_features.errors import InputError, RelationMissing
@@ -20,11 +21,11 @@ from bnpl_features.plan.sizes import Size
 from bnpl_features.settings import Settings
 from bnpl_features.warehouse.warehouse import Warehouse
 
-BEGIN, END = "<!-- plan: written by `make docs` -->\n", "<!-- end of plan -->\n"
+_BEGIN, _END = "<!-- plan: written by `make docs` -->", "<!-- end of plan -->"
 
 
 @dataclass(frozen=True)
-class Planned:
+class Plans:
     """Plans of several sizes, the prices they are made with, and where their lengths and nulls are from."""
 
     plans: Sequence[Plan]
@@ -33,9 +34,7 @@ class Planned:
 
     def write(self, page: Path) -> None:
         """Renew the section on the page."""
-        before, _, rest = page.read_text().partition(BEGIN)
-        section = page_section(list(self.plans), self.prices, self.source)
-        page.write_text(before + BEGIN + section + END + rest.partition(END)[2])
+        renew_section(page, _BEGIN, _END, page_section(list(self.plans), self.prices, self.source))
 
     def print_json(self) -> None:
         of_prices = {"prices_as_of": self.prices.as_of, "sample": self.source}
@@ -60,10 +59,10 @@ class Planned:
         )
 
 
-def by_dry_run(settings: Settings, day: date, prices: Path | None) -> Planned:
+def by_dry_run(settings: Settings, day: date, prices: Path | None) -> Plans:
     """The warehouse as it is, by its own figures."""
     price_list = load_warehouse_prices(prices)
-    return Planned([_dry(settings, day, price_list)], price_list, "dry runs")
+    return Plans([_dry(settings, day, price_list)], price_list, "dry runs")
 
 
 def computed(
@@ -75,7 +74,7 @@ def computed(
     purchases_per_customer: float | None,
     kept_days: int,
     own: bool,
-) -> Planned:
+) -> Plans:
     """Plans of some numbers of customers; with `own` of the lengths and nulls of the configured warehouse."""
     price_list = load_warehouse_prices(prices)
     sample = timed = shipped_sample()
@@ -87,7 +86,7 @@ def computed(
     plans = [
         plan_computed(asked, reads, Size(count, each_year), sample, price_list, kept_days, timed) for count in sizes
     ]
-    return Planned(plans, price_list, sample.source)
+    return Plans(plans, price_list, sample.source)
 
 
 def _job(settings: Settings, day: date) -> Job:

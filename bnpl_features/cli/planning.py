@@ -88,7 +88,8 @@ def plan(
                 own=own,
             )
     if write_reference:
-        planned.write(write_reference)
+        with named_exit():
+            planned.write(write_reference)
     elif as_json:
         planned.print_json()
     else:

@@ -9,13 +9,14 @@ from pathlib import Path
 import click
 
 from bnpl_features.cli.output import named_exit
+from bnpl_features.cli.page_section import renew_section
 from bnpl_features.errors import InputError
 from bnpl_features.settings import load_settings
 from bnpl_features.store.keyspace import Keyspace
 from bnpl_features.store.users import USERS, acl_file, users_section
 
 _ADMINISTRATOR = "administrator"
-_BEGIN, _END = "<!-- store users: written by `make docs` -->\n", "<!-- end of store users -->\n"
+_BEGIN, _END = "<!-- store users: written by `make docs` -->", "<!-- end of store users -->"
 
 
 @click.command(name="store-users")
@@ -39,8 +40,8 @@ def store_users(passwords: Path | None, make: bool, write_reference: Path | None
     Example: bnpl-features store-users --passwords secrets/store --make > users.acl
     """
     if write_reference:
-        before, _, rest = write_reference.read_text().partition(_BEGIN)
-        write_reference.write_text(before + _BEGIN + users_section() + _END + rest.partition(_END)[2])
+        with named_exit():
+            renew_section(write_reference, _BEGIN, _END, users_section())
         return
     with named_exit():
         if passwords is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bnpl_features.errors import PromotionRefused, StoreUnavailable
 from bnpl_features.store.audit import record_act
+from bnpl_features.store.connection import named_errors, url_of
 from bnpl_features.store.target import Target
 
 if TYPE_CHECKING:
@@ -45,5 +46,5 @@ def promote_on_record(
 
 
 def _record(open_target: OpenTarget, act: str, actor: str, reason: str) -> None:
-    with suppress(StoreUnavailable), open_target() as target:
+    with suppress(StoreUnavailable), open_target() as target, named_errors(url_of(target.client)):
         record_act(target.client, target.keyspace, act=act, actor=actor, reason=reason)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -48,8 +48,11 @@ def compute(
     engine: Warehouse, source: Source, group: FeatureGroup, days: Sequence[date], labels: Labels
 ) -> Iterator[dict[date, Written]]:
     """Write a group's partitions of consecutive days, and their profiles; yields what each statement wrote."""
-    counts = {} if engine.rows_at_once is None else _counts(engine, source, [group], days, labels)
-    for part in parts_of(engine, days, _rows_a_day(group, days, counts)):
+
+    def rows_a_day() -> int:
+        return _rows_a_day(group, days, _counts(engine, source, [group], days, labels))
+
+    for part in parts_of(engine, days, rows_a_day):
         yield _compute_part(engine, source, group, part, labels)
 
 
@@ -67,11 +70,11 @@ def _compute_part(
     return found
 
 
-def parts_of(engine: Warehouse, days: Sequence[date], rows_a_day: int) -> list[Sequence[date]]:
-    """The days of each statement, which holds `rows_a_day` for each of them."""
+def parts_of(engine: Warehouse, days: Sequence[date], rows_a_day: Callable[[], int]) -> list[Sequence[date]]:
+    """The days of each statement, which holds `rows_a_day()` for each of them: asked only where it matters."""
     at_once = MOST_PARTITIONS
-    if engine.rows_at_once is not None:
-        at_once = max(1, min(at_once, engine.rows_at_once // max(rows_a_day, 1)))
+    if engine.rows_at_once is not None and len(days) > 1:
+        at_once = max(1, min(at_once, engine.rows_at_once // max(rows_a_day(), 1)))
     return [days[start : start + at_once] for start in range(0, len(days), at_once)]
 
 
@@ -93,7 +96,7 @@ def _rows_a_day(group: FeatureGroup, days: Sequence[date], counts: dict[date, in
 def _cost(
     engine: Warehouse, source: Source, group: FeatureGroup, days: Sequence[date], counts: dict[date, int]
 ) -> Cost:
-    parts = parts_of(engine, days, _rows_a_day(group, days, counts))
+    parts = parts_of(engine, days, lambda: _rows_a_day(group, days, counts))
     look_back = group.look_back.days
     estimates = [engine.estimate_bytes(group_range_query(group, p[0], p[-1], source.sql())) for p in parts]
     of_one = engine.estimate_bytes(group_query(group, days[-1], source.sql()))

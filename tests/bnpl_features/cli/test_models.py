@@ -22,7 +22,9 @@ def trained(cli: CommandLine, lender: Lender, monkeypatch: pytest.MonkeyPatch) -
     return cli
 
 
-def test_models_are_trained_judged_promoted_and_listed(trained: CommandLine, lender: Lender) -> None:
+def test_models_are_trained_judged_promoted_and_listed(
+    trained: CommandLine, lender: Lender, monkeypatch: pytest.MonkeyPatch
+) -> None:
     printed = trained.done(*TRAIN)
     assert lender.training.fingerprint in printed
     assert "behavioural 1 is registered as challenger" in printed
@@ -49,6 +51,10 @@ def test_models_are_trained_judged_promoted_and_listed(trained: CommandLine, len
     assert "the first" in trained.done("models", "--audit")
     acts = [(one["act"], one["reason"]) for one in trained.json("audit")["acts"]]
     assert acts == [("refuse to promote behavioural 1", "again"), ("promote behavioural 1", "the first")]
+
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    trained.done("promote", "velocity", "--reason", "no store", "--force")
+    assert trained.json("models", "--audit")["promotions"][0]["reason"] == "no store"
 
     exported = trained.done("training-set", "export", "latest", "training.parquet")
     assert f"{lender.training.rows:,} purchases of training set {lender.training.fingerprint}" in exported

@@ -42,7 +42,7 @@ def test_a_statement_holds_no_more_rows_than_the_engine_wants_but_a_day_at_least
 ) -> None:
     days = [LAST - timedelta(days=number) for number in range(39, -1, -1)]
 
-    parts = parts_of(DuckDBWarehouse(tmp_path), days, rows_a_day)
+    parts = parts_of(DuckDBWarehouse(tmp_path), days, lambda: rows_a_day)
 
     assert [len(part) for part in parts] == lengths
     assert [day for part in parts for day in part] == days
